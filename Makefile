@@ -1,0 +1,64 @@
+# make check, make demo, make bench    need nothing but git and make: the scripts install what is missing
+# make, make install, make installcheck    as with any PGXS extension; PG_CONFIG names the server
+
+PG_CONFIG ?= pg_config
+
+ifneq (,$(filter check demo bench,$(MAKECMDGOALS)))
+
+.PHONY: check demo bench
+check demo:
+	test/$@
+bench:
+	bench/evidence
+
+else
+
+EXTENSION = runlink
+MODULE_big = runlink
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" runlink.control)
+
+OBJS := $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/core/*.c)))
+
+SQL_PARTS = \
+	sql/json_string.sql \
+	sql/schema_check.sql \
+	sql/linkage.sql \
+	sql/evidence.sql \
+	sql/governance.sql \
+	sql/proof.sql \
+	sql/report.sql
+
+DATA_built = sql/runlink--$(EXTVERSION).sql
+DATA := $(wildcard sql/runlink--*--*.sql)
+
+# The server's headers count as system headers: -Wextra is for our own code.
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server)
+PG_CFLAGS = -Wall -Wextra
+SHLIB_LINK = -lcrypto
+
+# The first test creates what the others use. One encoding and collation, whatever the server's are.
+TESTS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS := $(filter install,$(TESTS)) $(filter-out install,$(TESTS))
+REGRESS_OPTS = --inputdir=test
+ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation
+ENCODING = UTF8
+NO_LOCALE = 1
+
+EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq (,$(wildcard $(PGXS)))
+$(error '$(PG_CONFIG) --pgxs' names no file: install the server's development files or set PG_CONFIG)
+endif
+include $(PGXS)
+
+# PGXS tracks no headers.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/core/*.h)
+
+$(DATA_built): $(SQL_PARTS) runlink.control Makefile
+	printf '%s\n' '\echo Use "CREATE EXTENSION runlink" to load this file. \quit' | cat - $(SQL_PARTS) >$@
+
+.DELETE_ON_ERROR:
+
+endif

@@ -1,0 +1,440 @@
+/*-------------------------------------------------------------------------
+ *
+ * application.c
+ *	  The linkage map.  See application.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "application.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+
+#define VARCHAR			"character varying"
+#define VARCHAR64		"character varying(64)"
+#define TIMESTAMPTZ		"timestamp with time zone"
+
+/* A column that calls need and whose values cannot be made up. */
+#define NEEDED(name, type, declared) \
+	{name, COLUMN_NEEDED, type, declared, NULL, NULL}
+/* The same, told in the detail of evidence too. */
+#define NEEDED_DETAIL(name, type, declared) \
+	{name, COLUMN_NEEDED | COLUMN_DETAIL, type, declared, NULL, NULL}
+/* A column that calls need and that may be NULL or has a default. */
+#define NEEDED_ADDABLE(name, type, declared, qualifiers) \
+	{name, COLUMN_NEEDED, type, declared, qualifiers, NULL}
+/* A column that is only told in the detail of evidence. */
+#define DETAIL(name) \
+	{name, COLUMN_DETAIL, InvalidOid, NULL, NULL, NULL}
+#define SYNTHETIC \
+	DETAIL("is_synthetic"), DETAIL("synthetic_scenario_id")
+#define COLUMNS_END		{NULL, 0, InvalidOid, NULL, NULL, NULL}
+#define LINKS_END		{NULL, APP_RUNS, NULL, false, NULL, NULL, NULL, NULL}
+#define ITEMS_END		{NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+
+/* The C collation keeps upper() the same in every locale (Turkish i). */
+#define UPPER_OUTCOME	"pg_catalog.upper(t.outcome COLLATE pg_catalog.\"C\")"
+
+#define DECIDED \
+	UPPER_OUTCOME SQL_EQ "ANY ('{BLOCKED,WARNED,STOPPED,KILLED,PREVENTED}'::pg_catalog.text[])"
+
+/* ---- activity ---- */
+
+static const AppColumn runs_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR),
+	NEEDED_ADDABLE("tenant_id", TEXTOID, VARCHAR, ""),
+	NEEDED("goal", TEXTOID, VARCHAR),
+	NEEDED("status", TEXTOID, VARCHAR),
+	NEEDED("created_at", TIMESTAMPTZOID, TIMESTAMPTZ),
+	{"risk_level", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, "character varying(20)",
+	" not null default 'NORMAL'", "the run's risk, which run_metrics_driver writes"},
+	{"policy_violation", COLUMN_PLAN | COLUMN_DETAIL, BOOLOID, "boolean",
+	" not null default false", "whether the run violated a policy, which run_signal_driver writes"},
+	{"policy_draft_count", COLUMN_PLAN | COLUMN_DETAIL, INT4OID, "integer",
+	" not null default 0", "how many policy drafts the run caused"},
+	{"updated_at", COLUMN_WRITER, TIMESTAMPTZOID, TIMESTAMPTZ, NULL,
+		"run_metrics_driver and run_signal_driver set it, and the latter compares the id as uuid: "
+	"their updates fail, so risk_level and policy_violation can be stale"},
+	DETAIL("agent_id"), DETAIL("parent_run_id"), DETAIL("attempts"), DETAIL("max_attempts"),
+	DETAIL("error_message"), DETAIL("started_at"), DETAIL("completed_at"), DETAIL("duration_ms"),
+	DETAIL("incident_count"), DETAIL("termination_reason"), DETAIL("stopped_at_step"),
+	DETAIL("violation_policy_id"), DETAIL("execution_mode"), DETAIL("provider_type"),
+	DETAIL("input_tokens"), DETAIL("output_tokens"), DETAIL("estimated_cost_usd"),
+	DETAIL("actor_type"), DETAIL("actor_id"), SYNTHETIC,
+	COLUMNS_END
+};
+
+static const AppLink runs_links[] = {
+	{"id", APP_RUNS, "id", false, "t.id" SQL_EQ "$1", "id", NULL, NULL},
+	LINKS_END
+};
+
+static const AppItem runs_items[] = {
+	{"run", "t.id", "t.created_at", "t.risk_level", "t.status", "t.goal", NULL, NULL},
+	ITEMS_END
+};
+
+/* ---- incidents ---- */
+
+static const AppColumn incidents_columns[] = {
+	NEEDED("id", TEXTOID, "character varying(100)"),
+	NEEDED("tenant_id", TEXTOID, "character varying(100)"),
+	NEEDED("title", TEXTOID, "character varying(255)"),
+	NEEDED("severity", TEXTOID, "character varying(20)"),
+	NEEDED("status", TEXTOID, "character varying(20)"),
+	NEEDED_ADDABLE("created_at", TIMESTAMPTZOID, TIMESTAMPTZ, " default now()"),
+	{"source_run_id", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, "text", "",
+	"the run that caused the incident"},
+	{"llm_run_id", COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR, "",
+	"older incidents name their run here"},
+	DETAIL("lifecycle_state"), DETAIL("category"), DETAIL("trigger_type"), DETAIL("cause_type"),
+	DETAIL("source_type"), DETAIL("started_at"), DETAIL("ended_at"), DETAIL("resolved_at"),
+	DETAIL("resolved_by"), DETAIL("error_code"), DETAIL("error_message"), DETAIL("cost_impact"),
+	DETAIL("escalated"), DETAIL("inflection_step_index"), SYNTHETIC,
+	COLUMNS_END
+};
+
+static const AppLink incidents_links[] = {
+	{"source_run_id", APP_INCIDENTS, "source_run_id", false,
+	"t.source_run_id" SQL_EQ "$1", "source_run_id", "(source_run_id IS NOT NULL)", NULL},
+	{"llm_run_id", APP_INCIDENTS, "llm_run_id", true,
+	"t.source_run_id IS NULL AND t.llm_run_id" SQL_EQ "$1",
+	"llm_run_id", "(source_run_id IS NULL)", NULL},
+	LINKS_END
+};
+
+static const AppItem incidents_items[] = {
+	{"incident", "t.id", "t.created_at", "t.severity", "t.status", "t.title", NULL, NULL},
+	ITEMS_END
+};
+
+/* ---- policies ---- */
+
+static const AppColumn prevention_records_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", TEXTOID, VARCHAR64),
+	NEEDED_DETAIL("policy_id", TEXTOID, VARCHAR64),
+	NEEDED("outcome", TEXTOID, "character varying(32)"),
+	NEEDED_ADDABLE("created_at", TIMESTAMPTZOID, TIMESTAMPTZ, " default now()"),
+	{"run_id", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, VARCHAR64, "",
+		"the run that the policy was evaluated for; this is what migration 124 "
+		"(124_prevention_records_run_id.py) adds together with its index: afterwards stamp the "
+	"migration tool at 124, or the migration will fail on the column"},
+	{"blocked_incident_id", COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64, NULL,
+	"older records name their run here"},
+	{"original_incident_id", COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64, NULL,
+	"older records name their run here"},
+	DETAIL("pattern_id"), DETAIL("signature_match_confidence"), DETAIL("policy_age_seconds"),
+	DETAIL("calls_evaluated"), DETAIL("is_simulated"), SYNTHETIC,
+	COLUMNS_END
+};
+
+static const AppLink prevention_records_links[] = {
+	{"run_id", APP_PREVENTION_RECORDS, "run_id", false,
+	"t.run_id" SQL_EQ "$1", "run_id", NULL, NULL},
+	{"blocked_incident_id", APP_PREVENTION_RECORDS, "blocked_incident_id", true,
+	"t.run_id IS NULL AND t.blocked_incident_id" SQL_EQ "$1",
+	"blocked_incident_id", "(run_id IS NULL)", NULL},
+	{"original_incident_id", APP_PREVENTION_RECORDS, "original_incident_id", true,
+	"t.run_id IS NULL AND t.original_incident_id" SQL_EQ "$1",
+	"original_incident_id", "(run_id IS NULL)", NULL},
+	LINKS_END
+};
+
+#define POLICY_RULE_NAME(policy) \
+	"(SELECT r.name FROM @extschema@.policy_rules r WHERE r.id" SQL_EQ policy \
+	" AND r.tenant_id" SQL_EQ "t.tenant_id)"
+
+static const AppItem prevention_records_items[] = {
+	{"policy_evaluation", "t.id", "t.created_at", NULL, "t.outcome",
+	POLICY_RULE_NAME("t.policy_id"), NULL, NULL},
+	{"decision", "pg_catalog.concat('dec-', t.id)", "t.created_at", NULL, UPPER_OUTCOME,
+	POLICY_RULE_NAME("t.policy_id"), DECIDED, "'evaluation_id', t.id"},
+	ITEMS_END
+};
+
+static const AppColumn policy_rules_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR),
+	NEEDED("tenant_id", TEXTOID, VARCHAR),
+	NEEDED("name", TEXTOID, "character varying(256)"),
+	COLUMNS_END
+};
+
+static const AppColumn policy_enforcements_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR),
+	NEEDED("tenant_id", TEXTOID, VARCHAR),
+	NEEDED_DETAIL("rule_id", TEXTOID, VARCHAR),
+	NEEDED_ADDABLE("run_id", TEXTOID, VARCHAR, ""),
+	NEEDED("action_taken", TEXTOID, "character varying(16)"),
+	NEEDED_ADDABLE("triggered_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
+	DETAIL("incident_id"), DETAIL("details"),
+	COLUMNS_END
+};
+
+static const AppLink policy_enforcements_links[] = {
+	{"run_id", APP_POLICY_ENFORCEMENTS, "run_id", false,
+	"t.run_id" SQL_EQ "$1", "run_id", NULL, NULL},
+	LINKS_END
+};
+
+static const AppItem policy_enforcements_items[] = {
+	{"policy_enforcement", "t.id", "t.triggered_at", NULL, "t.action_taken",
+	POLICY_RULE_NAME("t.rule_id"), NULL, NULL},
+	ITEMS_END
+};
+
+/* ---- controls ---- */
+
+static const AppColumn limit_breaches_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR),
+	NEEDED("tenant_id", TEXTOID, VARCHAR),
+	NEEDED_DETAIL("limit_id", TEXTOID, VARCHAR),
+	{"run_id", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, VARCHAR, "",
+	"the run that breached the limit"},
+	NEEDED("breach_type", TEXTOID, "character varying(16)"),
+	NEEDED_ADDABLE("breached_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
+	DETAIL("value_at_breach"), DETAIL("limit_value"), DETAIL("incident_id"),
+	DETAIL("recovered_at"), DETAIL("details"),
+	COLUMNS_END
+};
+
+static const AppLink limit_breaches_links[] = {
+	{"run_id", APP_LIMIT_BREACHES, "run_id", false,
+	"t.run_id" SQL_EQ "$1", "run_id", NULL, NULL},
+	LINKS_END
+};
+
+static const AppItem limit_breaches_items[] = {
+	{"limit_breach", "t.id", "t.breached_at", NULL, "t.breach_type",
+		"(SELECT l.name FROM @extschema@.limits l WHERE l.id" SQL_EQ "t.limit_id"
+	" AND l.tenant_id" SQL_EQ "t.tenant_id)", NULL, NULL},
+	ITEMS_END
+};
+
+static const AppColumn limits_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR),
+	NEEDED("tenant_id", TEXTOID, VARCHAR),
+	NEEDED("name", TEXTOID, "character varying(256)"),
+	COLUMNS_END
+};
+
+/* ---- logs ---- */
+
+static const AppColumn audit_ledger_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", TEXTOID, VARCHAR64),
+	NEEDED("event_type", TEXTOID, VARCHAR64),
+	NEEDED_DETAIL("entity_type", TEXTOID, "character varying(32)"),
+	NEEDED_DETAIL("entity_id", TEXTOID, VARCHAR64),
+	NEEDED_DETAIL("actor_type", TEXTOID, "character varying(16)"),
+	{"actor_id", COLUMN_NEEDED | COLUMN_DETAIL, TEXTOID, VARCHAR64, "", NULL},
+	{"action_reason", COLUMN_NEEDED | COLUMN_DETAIL, TEXTOID, "text", "", NULL},
+	{"before_state", COLUMN_NEEDED | COLUMN_DETAIL, JSONBOID, "jsonb", "", NULL},
+	{"after_state", COLUMN_NEEDED | COLUMN_DETAIL, JSONBOID, "jsonb", "", NULL},
+	NEEDED_ADDABLE("created_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
+	DETAIL("correlation_id"),
+	COLUMNS_END
+};
+
+/* The function is leakproof, so its indexes serve under row-level security. */
+#define STATE_KEY(state, key) \
+	"@extschema@.runlink_json_string(" state ", '" key "'::text)"
+#define STATE_LINK(state, key) \
+	{state "." key, APP_AUDIT_LEDGER, state, false, \
+		"@extschema@.runlink_json_string(t." state ", '" key "')" SQL_EQ "$1", \
+		STATE_KEY(state, key), "(" STATE_KEY(state, key) " IS NOT NULL)", \
+		"audit_ledger_" state "_" key "_idx"}
+
+#define INCIDENT_OF_RUN(link) \
+	"t.entity_type" SQL_EQ "'INCIDENT' AND EXISTS (SELECT 1 FROM @extschema@.incidents i" \
+	" WHERE i.id" SQL_EQ "t.entity_id AND i.tenant_id" SQL_EQ "t.tenant_id AND " link ")"
+
+static const AppLink audit_ledger_links[] = {
+	STATE_LINK("after_state", "run_id"),
+	STATE_LINK("after_state", "source_run_id"),
+	STATE_LINK("before_state", "run_id"),
+	STATE_LINK("before_state", "source_run_id"),
+	{"entity_id", APP_INCIDENTS, "source_run_id", false,
+		INCIDENT_OF_RUN("i.source_run_id" SQL_EQ "$1"),
+	"entity_type, entity_id", NULL, NULL},
+	{"entity_id", APP_INCIDENTS, "llm_run_id", false,
+		INCIDENT_OF_RUN("i.source_run_id IS NULL AND i.llm_run_id" SQL_EQ "$1"),
+	NULL, NULL, NULL},
+	LINKS_END
+};
+
+static const AppItem audit_ledger_items[] = {
+	{"governance_event", "t.id", "t.created_at", NULL, "t.event_type",
+	"pg_catalog.concat(t.entity_type, ' ', t.entity_id)", NULL, NULL},
+	ITEMS_END
+};
+
+static const AppColumn aos_traces_columns[] = {
+	NEEDED("trace_id", TEXTOID, VARCHAR64),
+	NEEDED("run_id", TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", TEXTOID, VARCHAR64),
+	NEEDED("status", TEXTOID, "character varying(32)"),
+	NEEDED_ADDABLE("started_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
+	{"completed_at", COLUMN_NEEDED | COLUMN_DETAIL, TIMESTAMPTZOID, TIMESTAMPTZ, "", NULL},
+	DETAIL("agent_id"), DETAIL("correlation_id"), DETAIL("root_hash"), DETAIL("incident_id"),
+	DETAIL("violation_step_index"), DETAIL("violation_policy_id"), DETAIL("violation_reason"),
+	DETAIL("replay_mode"), DETAIL("archived_at"), SYNTHETIC,
+	COLUMNS_END
+};
+
+static const AppLink aos_traces_links[] = {
+	{"run_id", APP_AOS_TRACES, "run_id", false,
+	"t.run_id" SQL_EQ "$1", "run_id", NULL, NULL},
+	LINKS_END
+};
+
+static const AppItem aos_traces_items[] = {
+	{"trace", "t.trace_id", "t.started_at", NULL, "t.status", NULL, NULL, NULL},
+	ITEMS_END
+};
+
+static const AppColumn aos_trace_steps_columns[] = {
+	NEEDED("trace_id", TEXTOID, VARCHAR64),
+	NEEDED("step_index", INT4OID, "integer"),
+	NEEDED("skill_name", TEXTOID, "character varying(128)"),
+	NEEDED("status", TEXTOID, "character varying(32)"),
+	NEEDED("cost_cents", FLOAT8OID, "double precision"),
+	NEEDED("duration_ms", FLOAT8OID, "double precision"),
+	COLUMNS_END
+};
+
+static const AppColumn llm_run_records_columns[] = {
+	NEEDED("id", TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", TEXTOID, VARCHAR64),
+	NEEDED("run_id", TEXTOID, VARCHAR64),
+	NEEDED("provider", TEXTOID, VARCHAR64),
+	NEEDED("model", TEXTOID, "character varying(128)"),
+	NEEDED("execution_status", TEXTOID, "character varying(32)"),
+	NEEDED("started_at", TIMESTAMPTZOID, TIMESTAMPTZ),
+	DETAIL("trace_id"), DETAIL("input_tokens"), DETAIL("output_tokens"), DETAIL("cost_cents"),
+	DETAIL("completed_at"), DETAIL("source"), SYNTHETIC,
+	COLUMNS_END
+};
+
+static const AppLink llm_run_records_links[] = {
+	{"run_id", APP_LLM_RUN_RECORDS, "run_id", false,
+	"t.run_id" SQL_EQ "$1", "run_id", NULL, NULL},
+	LINKS_END
+};
+
+static const AppItem llm_run_records_items[] = {
+	{"llm_run_record", "t.id", "t.started_at", NULL, "t.execution_status",
+	"pg_catalog.concat(t.provider, '/', t.model)", NULL, NULL},
+	ITEMS_END
+};
+
+/* ---- all of it ---- */
+
+const AppTable app_tables[APP_TABLE_COUNT] = {
+	[APP_RUNS] = {
+		.name = "runs", .domain = "activity",
+		.key = "id", .key_constraint = "primary key",
+		.columns = runs_columns, .links = runs_links, .items = runs_items,
+	},
+	[APP_INCIDENTS] = {
+		.name = "incidents", .domain = "incidents",
+		.key = "id", .key_constraint = "primary key",
+		.columns = incidents_columns, .links = incidents_links, .items = incidents_items,
+	},
+	[APP_PREVENTION_RECORDS] = {
+		.name = "prevention_records", .domain = "policies",
+		.key = "id", .key_constraint = "primary key",
+		.columns = prevention_records_columns, .links = prevention_records_links,
+		.items = prevention_records_items,
+	},
+	[APP_POLICY_RULES] = {
+		.name = "policy_rules", .domain = "policies",
+		.key = "id", .key_constraint = "primary key",
+		.columns = policy_rules_columns,
+	},
+	[APP_POLICY_ENFORCEMENTS] = {
+		.name = "policy_enforcements", .domain = "policies", .optional = true,
+		.key = "id", .key_constraint = "primary key",
+		.columns = policy_enforcements_columns, .links = policy_enforcements_links,
+		.items = policy_enforcements_items,
+	},
+	[APP_LIMIT_BREACHES] = {
+		.name = "limit_breaches", .domain = "controls",
+		.key = "id", .key_constraint = "primary key",
+		.columns = limit_breaches_columns, .links = limit_breaches_links,
+		.items = limit_breaches_items,
+	},
+	[APP_LIMITS] = {
+		.name = "limits", .domain = "controls",
+		.key = "id", .key_constraint = "primary key",
+		.columns = limits_columns,
+	},
+	[APP_AUDIT_LEDGER] = {
+		.name = "audit_ledger", .domain = "logs",
+		.key = "id", .key_constraint = "primary key",
+		.update_guarded = true, .delete_guarded = true,
+		.columns = audit_ledger_columns, .links = audit_ledger_links,
+		.items = audit_ledger_items,
+	},
+	[APP_AOS_TRACES] = {
+		.name = "aos_traces", .domain = "logs",
+		.key = "trace_id", .key_constraint = "unique",
+		.update_guarded = true,
+		.columns = aos_traces_columns, .links = aos_traces_links, .items = aos_traces_items,
+	},
+	[APP_AOS_TRACE_STEPS] = {
+		.name = "aos_trace_steps", .domain = "logs",
+		.key = "trace_id, step_index", .key_constraint = "unique",
+		.update_guarded = true, .delete_guarded = true,
+		.columns = aos_trace_steps_columns,
+	},
+	[APP_LLM_RUN_RECORDS] = {
+		.name = "llm_run_records", .domain = "logs", .optional = true,
+		.key = "id", .key_constraint = "primary key",
+		.columns = llm_run_records_columns, .links = llm_run_records_links,
+		.items = llm_run_records_items,
+	},
+};
+
+/* ---- the calls ---- */
+
+#define ALL_TABLES	(APP_TABLE_BIT(APP_TABLE_COUNT) - 1)
+
+const AppCall app_call_linkage = {
+	"runlink_linkage",
+	ALL_TABLES & ~(APP_TABLE_BIT(APP_POLICY_RULES) | APP_TABLE_BIT(APP_LIMITS))
+};
+const AppCall app_call_evidence = {
+	"runlink_evidence", ALL_TABLES & ~APP_TABLE_BIT(APP_AOS_TRACE_STEPS)
+};
+const AppCall app_call_governance = {
+	"runlink_governance",
+	APP_TABLE_BIT(APP_RUNS) | APP_TABLE_BIT(APP_INCIDENTS) | APP_TABLE_BIT(APP_AUDIT_LEDGER)
+};
+const AppCall app_call_proof = {
+	"runlink_proof",
+	APP_TABLE_BIT(APP_RUNS) | APP_TABLE_BIT(APP_AOS_TRACES) | APP_TABLE_BIT(APP_AOS_TRACE_STEPS)
+};
+const AppCall app_call_report = {"runlink_report", ALL_TABLES};
+
+/*
+ * The names of the calls that read a table, as a palloc'd list for people.
+ * The calls made of these (_json, _steps) are not repeated.
+ */
+char *
+app_needed_by(AppTableId table)
+{
+	const AppCall *const calls[] = {
+		&app_call_linkage, &app_call_evidence, &app_call_governance, &app_call_proof,
+		&app_call_report
+	};
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (size_t i = 0; i < lengthof(calls); i++)
+	{
+		if (calls[i]->tables & APP_TABLE_BIT(table))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", calls[i]->name);
+	}
+	return names.data;
+}

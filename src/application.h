@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * application.h
+ *	  The linkage map: what runlink knows of the application's schema, as data.
+ *
+ * The schema check, the evidence, the governance log and the linkage counts
+ * are all made from this map; a table, column or link is described here and
+ * nowhere else.  SQL in the map is a template: t is the table described, $1 is
+ * the run id and @extschema@ the application's schema, already quoted.
+ * Operators and functions are qualified with pg_catalog, because the SQL runs
+ * under the caller's search_path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RUNLINK_APPLICATION_H
+#define RUNLINK_APPLICATION_H
+
+#include "postgres.h"
+
+#define SQL_EQ " OPERATOR(pg_catalog.=) "
+
+typedef enum AppTableId
+{
+	APP_RUNS,
+	APP_INCIDENTS,
+	APP_PREVENTION_RECORDS,
+	APP_POLICY_RULES,
+	APP_POLICY_ENFORCEMENTS,
+	APP_LIMIT_BREACHES,
+	APP_LIMITS,
+	APP_AUDIT_LEDGER,
+	APP_AOS_TRACES,
+	APP_AOS_TRACE_STEPS,
+	APP_LLM_RUN_RECORDS,
+	APP_TABLE_COUNT
+} AppTableId;
+
+/* A set of tables, one bit each. */
+typedef uint32 AppTableSet;
+#define APP_TABLE_BIT(id) (((AppTableSet) 1) << (id))
+
+/* What a column is for; a column may serve several ends. */
+#define COLUMN_NEEDED	0x01	/* a call that reads the table fails without it */
+#define COLUMN_PLAN		0x02	/* the linkage plan requires it */
+#define COLUMN_LEGACY	0x04	/* a legacy link; not looked at where it is gone */
+#define COLUMN_DETAIL	0x08	/* told in the detail of evidence where it exists */
+#define COLUMN_WRITER	0x10	/* only a writer of the application wants it */
+
+typedef struct AppColumn
+{
+	const char *name;
+	int			use;			/* COLUMN_ bits */
+	Oid			type;			/* TEXTOID stands for text and varchar; InvalidOid for any */
+	const char *declared;		/* type in production; NULL for columns of detail alone */
+	const char *qualifiers;		/* what ADD COLUMN says after the type; NULL where
+								 * a column added now would have lost its values */
+	const char *why;			/* what its absence means; NULL: as for its kind */
+} AppColumn;
+
+/*
+ * A way in which a record names a run.  A record is linked by the first link
+ * of its table that holds.
+ */
+typedef struct AppLink
+{
+	const char *linked_by;		/* as evidence names it */
+	AppTableId	column_table;	/* table and ... */
+	const char *column;			/* ... column without which the link is not there */
+	bool		legacy;			/* kept for old rows, counted apart */
+	const char *condition;		/* SQL, true for records linked to run $1 */
+	const char *index_key;		/* first keys of an index that serves it, as
+								 * pg_get_indexdef prints them; or NULL */
+	const char *index_where;	/* predicate that such an index may have, as
+								 * pg_get_expr prints it; or NULL */
+	const char *index_name;		/* name given by the remedy; NULL: Postgres's choice */
+} AppLink;
+
+/* A kind of evidence that records of a table are; NULL expressions are NULL. */
+typedef struct AppItem
+{
+	const char *kind;
+	const char *record_id;
+	const char *occurred_at;
+	const char *severity;
+	const char *outcome;
+	const char *title;
+	const char *condition;		/* records that are of this kind; NULL: all */
+	const char *detail;			/* further arguments of jsonb_build_object */
+} AppItem;
+
+typedef struct AppTable
+{
+	const char *name;
+	const char *domain;
+	bool		optional;
+	const char *key;			/* columns that are unique together */
+	const char *key_constraint; /* PRIMARY KEY or UNIQUE */
+	bool		update_guarded; /* a trigger of the application rejects UPDATE */
+	bool		delete_guarded; /* ... and DELETE */
+	const AppColumn *columns;	/* up to a NULL name */
+	const AppLink *links;		/* up to a NULL linked_by; or NULL */
+	const AppItem *items;		/* up to a NULL kind; or NULL */
+} AppTable;
+
+/* A call and the tables it reads. */
+typedef struct AppCall
+{
+	const char *name;
+	AppTableSet tables;
+} AppCall;
+
+extern const AppTable app_tables[APP_TABLE_COUNT];
+
+extern const AppCall app_call_linkage;
+extern const AppCall app_call_evidence;
+extern const AppCall app_call_governance;
+extern const AppCall app_call_proof;
+extern const AppCall app_call_report;
+
+extern char *app_needed_by(AppTableId table);
+
+#endif							/* RUNLINK_APPLICATION_H */

@@ -1,0 +1,307 @@
+/*-------------------------------------------------------------------------
+ *
+ * binding.c
+ *	  The linkage map bound to the tables of one schema: are they there, with
+ *	  the columns and types that calls need, may the caller read them; and the
+ *	  SQL that follows.
+ *
+ * The schema is that of the SQL function called: runlink is not relocatable,
+ * so it is the one named in CREATE EXTENSION ... SCHEMA, and neither a
+ * search_path nor a setting decides what is read.
+ *
+ * What was found is kept for the session and looked up again after any change
+ * to a relation or schema of the database.  No locks are taken: what changes
+ * between the check and the query ends in the query's own error.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "binding.h"
+
+#include "access/attnum.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#define SCHEMA_PLACEHOLDER "@extschema@"
+
+/* Counts the invalidations that concern us; never wraps in practice. */
+static uint64 catalog_generation = 1;
+
+static Binding bound;
+static Oid	bound_namespace = InvalidOid;
+static uint64 bound_generation = 0;
+static Oid	bound_relids[APP_TABLE_COUNT];
+static AppTableSet verified_tables; /* columns are there, with the right types */
+
+static void
+relation_changed(Datum arg pg_attribute_unused(), Oid relid pg_attribute_unused())
+{
+	catalog_generation++;
+}
+
+static void
+namespace_changed(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unused(),
+				  uint32 hashvalue pg_attribute_unused())
+{
+	catalog_generation++;
+}
+
+void
+binding_init(void)
+{
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_changed, (Datum) 0);
+}
+
+/* Does the type of a column suit what the map says of it? */
+bool
+column_type_fits(const AppColumn *column, Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	return base == column->type || !OidIsValid(column->type) ||
+		(column->type == TEXTOID && base == VARCHAROID);
+}
+
+/* May the caller read every column of the map that the table has? */
+bool
+table_readable(const AppTable *table, Oid relid)
+{
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		return true;
+
+	for (const AppColumn *column = table->columns; column->name != NULL; column++)
+	{
+		AttrNumber	attnum = get_attnum(relid, column->name);
+
+		if (attnum != InvalidAttrNumber && column->use != COLUMN_WRITER &&
+			pg_attribute_aclcheck(relid, attnum, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+			return false;
+	}
+	return true;
+}
+
+static char *
+qualified_name(const AppTable *table)
+{
+	return quote_qualified_identifier(bound.schema, table->name);
+}
+
+static void
+verify_columns(const AppTable *table, Oid relid, const AppCall *call)
+{
+	for (const AppColumn *column = table->columns; column->name != NULL; column++)
+	{
+		AttrNumber	attnum = get_attnum(relid, column->name);
+
+		if (attnum == InvalidAttrNumber)
+		{
+			if (column->use & COLUMN_NEEDED)
+				ereport(ERROR,
+						(errcode(ERRCODE_UNDEFINED_COLUMN),
+						 errmsg("column \"%s\" of %s does not exist",
+								column->name, qualified_name(table)),
+						 errdetail("%s cannot answer without it.", call->name),
+						 errhint("See %s.runlink_schema_check() for the SQL that mends it.",
+								 quote_identifier(bound.schema))));
+		}
+		else if (column->use & (COLUMN_NEEDED | COLUMN_LEGACY))
+		{
+			Oid			type = get_atttype(relid, attnum);
+
+			if (!column_type_fits(column, type))
+				ereport(ERROR,
+						(errcode(ERRCODE_DATATYPE_MISMATCH),
+						 errmsg("column \"%s\" of %s has the wrong type",
+								column->name, qualified_name(table)),
+						 errdetail("%s expects %s, found %s.", call->name,
+								   column->declared, format_type_be(type)),
+						 errhint("See %s.runlink_schema_check() for the SQL that mends it.",
+								 quote_identifier(bound.schema))));
+		}
+	}
+}
+
+/* Looks up schema and tables anew. */
+static void
+rebind(Oid namespace)
+{
+	char	   *schema = get_namespace_name(namespace);
+
+	if (schema == NULL)
+		elog(ERROR, "cache lookup failed for schema %u", namespace);
+
+	/* The generation first: what changes meanwhile makes us look again. */
+	bound_generation = catalog_generation;
+	bound_namespace = InvalidOid;
+	verified_tables = 0;
+	bound.version++;
+	if (bound.schema == NULL || strcmp(bound.schema, schema) != 0)
+	{
+		char	   *old_schema = bound.schema;
+
+		bound.schema = MemoryContextStrdup(TopMemoryContext, schema);
+		if (old_schema != NULL)
+			pfree(old_schema);
+	}
+	for (int id = 0; id < APP_TABLE_COUNT; id++)
+		bound_relids[id] = get_relname_relid(app_tables[id].name, namespace);
+	bound_namespace = namespace;
+}
+
+/*
+ * Binds the map to the schema of the SQL function called and makes sure that
+ * the call can read its tables: all but the optional ones are there, their
+ * columns have the types expected, and the caller has SELECT on them.  Raises
+ * an error that names what is not so; returns what SQL can be made from.
+ */
+const Binding *
+binding_open(Oid function, const AppCall *call)
+{
+	Oid			namespace = get_func_namespace(function);
+
+	if (namespace != bound_namespace || bound_generation != catalog_generation)
+		rebind(namespace);
+
+	for (int id = 0; id < APP_TABLE_COUNT; id++)
+	{
+		const AppTable *table = &app_tables[id];
+		Oid			relid = bound_relids[id];
+
+		if (!(call->tables & APP_TABLE_BIT(id)))
+			continue;
+
+		if (!OidIsValid(relid))
+		{
+			if (table->optional)
+				continue;
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("relation %s does not exist", qualified_name(table)),
+					 errdetail("%s reads the application's tables in the schema of the extension.",
+							   call->name),
+					 errhint("Create the table by the application's migrations, or a view of that name; "
+							 "see %s.runlink_schema_check().",
+							 quote_identifier(bound.schema))));
+		}
+
+		if (!table_readable(table, relid))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for relation %s", qualified_name(table)),
+					 errdetail("%s reads it as role \"%s\".", call->name,
+							   GetUserNameFromId(GetUserId(), false)),
+					 errhint("Grant SELECT on it; see %s.runlink_schema_check().",
+							 quote_identifier(bound.schema))));
+
+		if (!(verified_tables & APP_TABLE_BIT(id)))
+		{
+			verify_columns(table, relid, call);
+			verified_tables |= APP_TABLE_BIT(id);
+		}
+	}
+	return &bound;
+}
+
+/* Appends SQL of the map with the schema's quoted name put in. */
+void
+append_template(StringInfo sql, const Binding *binding, const char *sql_template)
+{
+	const char *quoted_schema = quote_identifier(binding->schema);
+	const char *placeholder;
+
+	while ((placeholder = strstr(sql_template, SCHEMA_PLACEHOLDER)) != NULL)
+	{
+		appendBinaryStringInfo(sql, sql_template, placeholder - sql_template);
+		appendStringInfoString(sql, quoted_schema);
+		sql_template = placeholder + strlen(SCHEMA_PLACEHOLDER);
+	}
+	appendStringInfoString(sql, sql_template);
+}
+
+/* Appends a jsonb expression: the columns of detail that the table has. */
+void
+append_detail(StringInfo sql, AppTableId table, const AppItem *item)
+{
+	const char *separator = "";
+
+	appendStringInfoString(sql, "pg_catalog.jsonb_build_object(");
+	if (item->detail != NULL)
+	{
+		appendStringInfoString(sql, item->detail);
+		separator = ", ";
+	}
+	for (const AppColumn *column = app_tables[table].columns; column->name != NULL; column++)
+	{
+		if ((column->use & COLUMN_DETAIL) &&
+			get_attnum(bound_relids[table], column->name) != InvalidAttrNumber)
+		{
+			appendStringInfo(sql, "%s'%s', t.%s", separator, column->name, column->name);
+			separator = ", ";
+		}
+	}
+	appendStringInfoChar(sql, ')');
+}
+
+static bool
+link_exists(const AppLink *link)
+{
+	Oid			relid = bound_relids[link->column_table];
+
+	return get_attnum(relid, link->column) != InvalidAttrNumber;
+}
+
+/*
+ * Appends a UNION ALL over everything in the given tables that is linked to
+ * run $1: a branch for each kind of evidence and each link, so that each can
+ * use its index, and so that every record comes with the first link that
+ * holds and no other.  With own_tenant_only, only records of tenant $2, or of
+ * any tenant where $2 is NULL.
+ */
+void
+append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables,
+					  bool own_tenant_only, AppendSelectList append_select_list)
+{
+	const char *separator = "";
+
+	for (int id = 0; id < APP_TABLE_COUNT; id++)
+	{
+		const AppTable *table = &app_tables[id];
+
+		if (!(tables & APP_TABLE_BIT(id)) || !OidIsValid(bound_relids[id]) || table->items == NULL)
+			continue;
+
+		for (const AppItem *item = table->items; item->kind != NULL; item++)
+		{
+			for (const AppLink *link = table->links; link->linked_by != NULL; link++)
+			{
+				if (!link_exists(link))
+					continue;
+
+				appendStringInfo(sql, "%sSELECT ", separator);
+				separator = " UNION ALL ";
+				append_select_list(sql, binding, id, link, item);
+				append_template(sql, binding, " FROM @extschema@.");
+				appendStringInfo(sql, "%s t WHERE ", table->name);
+				append_template(sql, binding, link->condition);
+				for (const AppLink *earlier = table->links; earlier < link; earlier++)
+				{
+					if (!link_exists(earlier))
+						continue;
+					appendStringInfoString(sql, " AND (");
+					append_template(sql, binding, earlier->condition);
+					appendStringInfoString(sql, ") IS NOT TRUE");
+				}
+				if (item->condition != NULL)
+					appendStringInfo(sql, " AND %s", item->condition);
+				if (own_tenant_only)
+					appendStringInfoString(sql, " AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)");
+			}
+		}
+	}
+}

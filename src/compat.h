@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between the supported major versions of PostgreSQL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RUNLINK_COMPAT_H
+#define RUNLINK_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "runlink needs PostgreSQL 15 or later"
+#endif
+
+/* 16 moved the macros of variable-length data out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18 lets a module tell its name and version. */
+#if PG_VERSION_NUM >= 180000
+#define RUNLINK_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "runlink", .version = RUNLINK_VERSION)
+#else
+#define RUNLINK_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif							/* RUNLINK_COMPAT_H */

@@ -1,0 +1,330 @@
+/*-------------------------------------------------------------------------
+ *
+ * report.c
+ *	  runlink_report: the linkage plan's report about a run, for people.
+ *
+ * Every table of the report is a query over the other calls, all under the
+ * caller's snapshot; the names of its columns are the headings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "run.h"
+
+PG_FUNCTION_INFO_V1(runlink_report);
+
+static void build_summary_query(StringInfo sql, const Binding *binding);
+static void build_evidence_table_query(StringInfo sql, const Binding *binding);
+static void build_proof_table_query(StringInfo sql, const Binding *binding);
+static void build_governance_table_query(StringInfo sql, const Binding *binding);
+static void build_schema_table_query(StringInfo sql, const Binding *binding);
+static void build_remedies_query(StringInfo sql, const Binding *binding);
+
+static SavedQuery summary_query = {.build = build_summary_query};
+static SavedQuery evidence_table_query = {.build = build_evidence_table_query};
+static SavedQuery proof_table_query = {.build = build_proof_table_query};
+static SavedQuery governance_table_query = {.build = build_governance_table_query};
+static SavedQuery schema_table_query = {.build = build_schema_table_query};
+static SavedQuery remedies_query = {.build = build_remedies_query};
+
+/* Writes rows of text columns into the report as they come. */
+typedef struct ReportWriter
+{
+	DestReceiver receiver;
+	StringInfo	report;
+	int64		rows;
+} ReportWriter;
+
+#define UTC_TIME(column) \
+	"pg_catalog.to_char(pg_catalog.timezone('UTC', " column "), 'YYYY-MM-DD HH24:MI:SS\"Z\"')"
+
+static void
+build_summary_query(StringInfo sql, const Binding *binding)
+{
+	append_template(sql, binding,
+					"SELECT v.item AS \"Item\", v.result AS \"Result\""
+					" FROM @extschema@.runlink_linkage($1, $2) AS l CROSS JOIN LATERAL (VALUES"
+					" ('Run ID tested', l.run_id),"
+					" ('Run found', CASE WHEN l.run_found THEN 'yes' ELSE 'no' END),"
+					" ('Tenant ID', COALESCE(l.tenant_id, 'none: every tenant')),"
+					" ('Schema', l.application_schema),"
+					" ('Incidents', l.incident_count::pg_catalog.text),"
+					" ('Policy evaluations', l.policy_evaluation_count::pg_catalog.text),"
+					" ('Decisions', l.decision_count::pg_catalog.text),"
+					" ('Limit breaches', l.limit_breach_count::pg_catalog.text),"
+					" ('Governance events', l.governance_event_count::pg_catalog.text),"
+					" ('Traces', l.trace_count::pg_catalog.text),"
+					" ('Steps', l.step_count::pg_catalog.text),"
+					" ('Records found by legacy links', l.legacy_link_count::pg_catalog.text),"
+					" ('Linked records of other tenants', l.other_tenant_count::pg_catalog.text),"
+					" ('Evidence result', (SELECT pg_catalog.concat(pg_catalog.count(*), ' records')"
+					" FROM @extschema@.runlink_evidence($1, $2))),"
+					" ('Proof result', (SELECT pg_catalog.string_agg(DISTINCT"
+					" pg_catalog.concat(p.verification_status, ' (', p.model, ')'), ', ')"
+					" FROM @extschema@.runlink_proof($1, $2) AS p))"
+					") AS v (item, result)");
+}
+
+static void
+build_evidence_table_query(StringInfo sql, const Binding *binding)
+{
+	append_template(sql, binding,
+					"SELECT " UTC_TIME("e.occurred_at") " AS \"Time\", e.kind AS \"Kind\","
+					" e.record_id AS \"Record\", e.severity AS \"Severity\","
+					" e.outcome AS \"Outcome\", e.title AS \"Title\", e.linked_by AS \"Linked by\""
+					" FROM @extschema@.runlink_evidence($1, $2) AS e");
+}
+
+static void
+build_proof_table_query(StringInfo sql, const Binding *binding)
+{
+	append_template(sql, binding,
+					"SELECT p.trace_id AS \"Trace\", p.model AS \"Model\","
+					" p.verification_status AS \"Verification\", p.assurance AS \"Assurance\","
+					" p.chain_length::pg_catalog.text AS \"Steps\","
+					" p.failure_reason AS \"Reason\","
+					" p.coordinator_root_hash AS \"Coordinator's digest\""
+					" FROM @extschema@.runlink_proof($1, $2) AS p");
+}
+
+static void
+build_governance_table_query(StringInfo sql, const Binding *binding)
+{
+	append_template(sql, binding,
+					"SELECT " UTC_TIME("g.occurred_at") " AS \"Time\", g.record_id AS \"Record\","
+					" g.event_type AS \"Event\", g.entity_type AS \"Entity\","
+					" g.entity_id AS \"Entity ID\", g.actor_type AS \"Actor\","
+					" g.actor_id AS \"Actor ID\", g.linked_by AS \"Linked by\""
+					" FROM @extschema@.runlink_governance($1, $2) AS g");
+}
+
+#define MISWIRED \
+	" FROM @extschema@.runlink_schema_check() AS c" \
+	" WHERE c.status OPERATOR(pg_catalog.<>) 'ok'" \
+	" AND c.level" SQL_EQ "ANY ('{required,recommended}'::pg_catalog.text[])"
+
+static void
+build_schema_table_query(StringInfo sql, const Binding *binding)
+{
+	append_template(sql, binding,
+					"SELECT c.level AS \"Level\", c.object AS \"Object\", c.status AS \"Status\","
+					" c.needed_by AS \"Needed by\", c.why AS \"Why\"" MISWIRED);
+}
+
+static void
+build_remedies_query(StringInfo sql, const Binding *binding)
+{
+	append_template(sql, binding, "SELECT c.remedy" MISWIRED " AND c.remedy IS NOT NULL");
+}
+
+/* Appends text as a cell of a Markdown table that cannot break out of it. */
+static void
+append_cell(StringInfo report, const char *value)
+{
+	for (const char *c = value; *c != '\0'; c++)
+	{
+		switch (*c)
+		{
+			case '<':
+				appendStringInfoString(report, "&lt;");
+				break;
+			case '>':
+				appendStringInfoString(report, "&gt;");
+				break;
+			case '&':
+				appendStringInfoString(report, "&amp;");
+				break;
+			case '|':
+			case '\\':
+			case '`':
+			case '*':
+			case '[':
+			case ']':
+				appendStringInfoChar(report, '\\');
+				appendStringInfoChar(report, *c);
+				break;
+			default:
+				/* a control character, a line break above all, ends no row */
+				appendStringInfoChar(report, (unsigned char) *c < ' ' ? ' ' : *c);
+		}
+	}
+}
+
+static void
+begin_table(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc tupdesc)
+{
+	StringInfo	report = ((ReportWriter *) self)->report;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		appendStringInfoString(report, i == 0 ? "| " : " | ");
+		append_cell(report, NameStr(TupleDescAttr(tupdesc, i)->attname));
+	}
+	appendStringInfoString(report, " |\n|");
+	for (int i = 0; i < tupdesc->natts; i++)
+		appendStringInfoString(report, "---|");
+	appendStringInfoChar(report, '\n');
+}
+
+static bool
+write_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	ReportWriter *writer = (ReportWriter *) self;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
+	{
+		appendStringInfoString(writer->report, i == 0 ? "| " : " | ");
+		if (!slot->tts_isnull[i])
+		{
+			char	   *value = TextDatumGetCString(slot->tts_values[i]);
+
+			append_cell(writer->report, value);
+			pfree(value);
+		}
+	}
+	appendStringInfoString(writer->report, " |\n");
+	writer->rows++;
+	return true;
+}
+
+static void
+begin_statements(DestReceiver *self pg_attribute_unused(), int operation pg_attribute_unused(),
+				 TupleDesc tupdesc pg_attribute_unused())
+{
+}
+
+/* Writes the statement of a row as indented code, which no statement can end. */
+static bool
+write_statement(TupleTableSlot *slot, DestReceiver *self)
+{
+	ReportWriter *writer = (ReportWriter *) self;
+	bool		isnull;
+	char	   *statement = TextDatumGetCString(slot_getattr(slot, 1, &isnull));
+
+	if (writer->rows++ == 0)
+		appendStringInfoChar(writer->report, '\n');
+	appendStringInfoString(writer->report, "    ");
+	for (const char *c = statement; *c != '\0'; c++)
+	{
+		appendStringInfoChar(writer->report, *c);
+		if (*c == '\n')
+			appendStringInfoString(writer->report, "    ");
+	}
+	appendStringInfoString(writer->report, ";\n");
+	pfree(statement);
+	return true;
+}
+
+static void
+end_rows(DestReceiver *self pg_attribute_unused())
+{
+}
+
+static ReportWriter
+report_writer(StringInfo report)
+{
+	ReportWriter writer = {
+		.receiver = {
+			.receiveSlot = write_row,
+			.rStartup = begin_table,
+			.rShutdown = end_rows,
+			.rDestroy = end_rows,
+			.mydest = DestTuplestore,	/* any that SPI takes for rows */
+		},
+		.report = report,
+	};
+
+	return writer;
+}
+
+/* Appends a section: a heading and a table, or a sentence where it has no rows. */
+static void
+append_section(StringInfo report, const char *heading, SavedQuery *query,
+			   const Run *run, text *tenant_id, const char *when_empty)
+{
+	ReportWriter writer = report_writer(report);
+	int			start;
+
+	appendStringInfo(report, "\n## %s\n\n", heading);
+	start = report->len;
+	execute_query(query, run->binding, run->run_id, tenant_id, &writer.receiver);
+	if (writer.rows == 0)
+	{
+		report->len = start;
+		appendStringInfo(report, "%s\n", when_empty);
+	}
+}
+
+static void
+append_remedies(StringInfo report, const Run *run, text *tenant_id)
+{
+	ReportWriter writer = report_writer(report);
+
+	writer.receiver.rStartup = begin_statements;
+	writer.receiver.receiveSlot = write_statement;
+	appendStringInfoString(report, "\n## Recommended fixes\n");
+	execute_query(&remedies_query, run->binding, run->run_id, tenant_id, &writer.receiver);
+	if (writer.rows == 0)
+		appendStringInfoString(report, "\nNone.\n");
+}
+
+static void
+check_format(FunctionCallInfo fcinfo)
+{
+	text	   *format = PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2);
+
+	if (format == NULL || strcmp(text_to_cstring(format), "markdown") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("format \"%s\" is not a format of runlink_report",
+						format == NULL ? "NULL" : id_for_message(format)),
+				 errdetail("The report is written in Markdown."),
+				 errhint("Pass 'markdown', or leave the argument out.")));
+}
+
+/*
+ * runlink_report(run_id text, tenant_id text, format text) returns text
+ *
+ * The linkage plan's report about a run in Markdown.  Arguments and errors as
+ * the calls it is made of.
+ */
+Datum
+runlink_report(PG_FUNCTION_ARGS)
+{
+	MemoryContext call_context = CurrentMemoryContext;
+	text	   *tenant_id = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
+	StringInfoData report;
+	Run			run = {0};
+	text	   *result;
+
+	check_format(fcinfo);
+	SPI_connect();
+	run_open(fcinfo, &app_call_report, &run);
+
+	initStringInfo(&report);
+	appendStringInfoString(&report, "# Linkage report of a run\n");
+	append_section(&report, "Summary", &summary_query, &run, tenant_id, "");
+	append_section(&report, "Evidence", &evidence_table_query, &run, tenant_id,
+				   "Nothing is linked to this run, and it is not in runs.");
+	append_section(&report, "Proof", &proof_table_query, &run, tenant_id, "");
+	append_section(&report, "Governance events", &governance_table_query, &run, tenant_id,
+				   "No event of the audit ledger belongs to this run.");
+	append_section(&report, "Gaps in the schema", &schema_table_query, &run, tenant_id,
+				   "Everything required or recommended is there.");
+	append_remedies(&report, &run, tenant_id);
+	appendStringInfoString(&report,
+						   "\n## Not evaluated\n\n"
+						   "Gaps in the run's records (links that are missing or wrong) "
+						   "were not looked for.\n"
+						   "Integrity was not verified: no step is sealed.\n");
+
+	MemoryContextSwitchTo(call_context);
+	result = cstring_to_text_with_len(report.data, report.len);
+	SPI_finish();
+	PG_RETURN_TEXT_P(result);
+}

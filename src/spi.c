@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.c
+ *	  Queries kept as saved plans for the session.
+ *
+ * A plan is made once and used again as long as the SQL made from the binding
+ * stays the same; what else may invalidate it (an index, a policy, another
+ * role or search_path) is the plan cache's business.  Plans are generic: the
+ * queries are lookups by run id, where a plan made for one id fits all, and
+ * planning would cost more than the lookups.
+ *
+ * Every query runs read_only: under the snapshot of the calling statement.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "spi.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/tstoreReceiver.h"
+#include "nodes/params.h"
+#include "utils/memutils.h"
+
+/*
+ * Plans replaced since the transaction began.  One may still be executing
+ * further up the stack (a view of the application may call back into
+ * runlink), so they are freed when nothing can be.
+ */
+static List *replaced_plans = NIL;
+
+static void
+free_replaced_plans(XactEvent event, void *arg pg_attribute_unused())
+{
+	ListCell   *cell;
+
+	if (replaced_plans == NIL || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+								  event != XACT_EVENT_PREPARE))
+		return;
+	foreach(cell, replaced_plans)
+		SPI_freeplan((SPIPlanPtr) lfirst(cell));
+	list_free(replaced_plans);
+	replaced_plans = NIL;
+}
+
+void
+saved_query_init(void)
+{
+	RegisterXactCallback(free_replaced_plans, NULL);
+}
+
+/* The plan of a query, made or made anew where the binding asks for it. */
+static SPIPlanPtr
+query_plan(SavedQuery *query, const Binding *binding)
+{
+	Oid			argtypes[2] = {TEXTOID, TEXTOID};
+	uint64		binding_version = binding->version;
+	StringInfoData sql;
+	MemoryContext old_context;
+	SPIPlanPtr	plan;
+	char	   *saved_sql;
+
+	if (query->plan != NULL && query->binding_version == binding_version)
+		return query->plan;
+
+	initStringInfo(&sql);
+	query->build(&sql, binding);
+
+	if (query->plan == NULL || strcmp(query->sql, sql.data) != 0)
+	{
+		plan = SPI_prepare_cursor(sql.data, lengthof(argtypes), argtypes,
+								  CURSOR_OPT_GENERIC_PLAN);
+		if (plan == NULL)
+			elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
+
+		old_context = MemoryContextSwitchTo(TopMemoryContext);
+		saved_sql = pstrdup(sql.data);
+		if (query->plan != NULL)
+		{
+			replaced_plans = lappend(replaced_plans, query->plan);
+			pfree(query->sql);
+		}
+		MemoryContextSwitchTo(old_context);
+
+		/* From here on nothing fails. */
+		SPI_keepplan(plan);
+		query->plan = plan;
+		query->sql = saved_sql;
+	}
+	query->binding_version = binding_version;
+	pfree(sql.data);
+	return query->plan;
+}
+
+static ParamListInfo
+text_params(text *arg1, text *arg2)
+{
+	text	   *args[2] = {arg1, arg2};
+	ParamListInfo params = makeParamList(lengthof(args));
+
+	for (size_t i = 0; i < lengthof(args); i++)
+	{
+		params->params[i].value = PointerGetDatum(args[i]);
+		params->params[i].isnull = (args[i] == NULL);
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = TEXTOID;
+	}
+	return params;
+}
+
+/* Runs a query and hands each row to the receiver as it comes. */
+void
+execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
+			  DestReceiver *receiver)
+{
+	SPIExecuteOptions options = {0};
+	int			result;
+
+	options.params = text_params(arg1, arg2);
+	options.read_only = true;
+	options.dest = receiver;
+	result = SPI_execute_plan_extended(query_plan(query, binding), &options);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not run a query: %s", SPI_result_code_string(result));
+}
+
+/* Runs a query and puts its rows, which are of type tupdesc, into a tuplestore. */
+void
+execute_query_into(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
+				   Tuplestorestate *tuplestore, TupleDesc tupdesc)
+{
+	DestReceiver *receiver = CreateDestReceiver(DestTuplestore);
+
+	SetTuplestoreDestReceiverParams(receiver, tuplestore, CurrentMemoryContext, false, tupdesc,
+									gettext_noop("a query of runlink has the wrong columns"));
+	execute_query(query, binding, arg1, arg2, receiver);
+	receiver->rDestroy(receiver);
+}
+
+/* Opens a cursor for a query, to be closed by SPI_cursor_close. */
+Portal
+open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2)
+{
+	return SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding),
+										  text_params(arg1, arg2), true);
+}

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.h
+ *	  Queries kept as saved plans.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RUNLINK_SPI_H
+#define RUNLINK_SPI_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "tcop/dest.h"
+#include "utils/tuplestore.h"
+
+#include "binding.h"
+
+/*
+ * A query with parameters $1 and $2 of type text, made from a binding.  Only
+ * build is given by its owner; the rest is kept by spi.c.
+ */
+typedef struct SavedQuery
+{
+	void		(*build) (StringInfo sql, const Binding *binding);
+	uint64		binding_version;
+	char	   *sql;
+	SPIPlanPtr	plan;
+} SavedQuery;
+
+extern void saved_query_init(void);
+extern void execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
+						  DestReceiver *receiver);
+extern void execute_query_into(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
+							   Tuplestorestate *tuplestore, TupleDesc tupdesc);
+extern Portal open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2);
+
+#endif							/* RUNLINK_SPI_H */
