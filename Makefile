@@ -32,7 +32,7 @@ DATA_built = sql/runlink--$(EXTVERSION).sql
 DATA := $(wildcard sql/runlink--*--*.sql)
 
 # The server's headers count as system headers: -Wextra is for our own code.
-PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server)
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -DRUNLINK_VERSION='"$(VERSION)"'
 PG_CFLAGS = -Wall -Wextra
 SHLIB_LINK = -lcrypto
 

@@ -241,7 +241,7 @@ static const AppColumn audit_ledger_columns[] = {
 	"@extschema@.runlink_json_string(" state ", '" key "'::text)"
 #define STATE_LINK(state, key) \
 	{state "." key, APP_AUDIT_LEDGER, state, false, \
-		"@extschema@.runlink_json_string(t." state ", '" key "')" SQL_EQ "$1", \
+		"@extschema@.runlink_json_string(t." state ", '" key "'::pg_catalog.text)" SQL_EQ "$1", \
 		STATE_KEY(state, key), "(" STATE_KEY(state, key) " IS NOT NULL)", \
 		"audit_ledger_" state "_" key "_idx"}
 

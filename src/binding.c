@@ -15,7 +15,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "binding.h"
+#include "compat.h"
 
 #include "access/attnum.h"
 #include "catalog/pg_type.h"
@@ -26,6 +26,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+
+#include "binding.h"
 
 #define SCHEMA_PLACEHOLDER "@extschema@"
 
@@ -45,7 +47,7 @@ relation_changed(Datum arg pg_attribute_unused(), Oid relid pg_attribute_unused(
 }
 
 static void
-namespace_changed(Datum arg pg_attribute_unused(), int cacheid pg_attribute_unused(),
+namespace_changed(Datum arg pg_attribute_unused(), SysCacheIdentifier cacheid pg_attribute_unused(),
 				  uint32 hashvalue pg_attribute_unused())
 {
 	catalog_generation++;

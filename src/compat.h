@@ -19,6 +19,11 @@
 #include "varatt.h"
 #endif
 
+/* 19 made a type of the enumeration that numbers the system caches. */
+#if PG_VERSION_NUM < 190000
+typedef int SysCacheIdentifier;
+#endif
+
 /* 18 lets a module tell its name and version. */
 #if PG_VERSION_NUM >= 180000
 #define RUNLINK_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "runlink", .version = RUNLINK_VERSION)

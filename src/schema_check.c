@@ -189,7 +189,7 @@ check_column(const SchemaCheck *check, const AppColumn *column)
 	bool		mendable = check->is_table && (column->use & (COLUMN_NEEDED | COLUMN_PLAN | COLUMN_LEGACY));
 
 	finding.object = psprintf("%s.%s", check->table_name, quote_identifier(column->name));
-	finding.expected = column->declared;
+	finding.expected = column->declared != NULL ? column->declared : "any type";
 	finding.why = column_why(column);
 	if (column->use & COLUMN_WRITER)
 		finding.needed_by = "run_metrics_driver, run_signal_driver";
@@ -209,9 +209,12 @@ check_column(const SchemaCheck *check, const AppColumn *column)
 	}
 	else
 	{
-		Oid			type = get_atttype(check->relid, attnum);
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
 
-		finding.found = format_type_be(type);
+		get_atttypetypmodcoll(check->relid, attnum, &type, &typmod, &collation);
+		finding.found = format_type_with_typemod(type, typmod);
 		if (!column_type_fits(column, type))
 		{
 			finding.status = "wrong_type";
@@ -352,9 +355,9 @@ check_link_index(const SchemaCheck *check, const AppLink *link)
 	finding.why = check->is_partitioned
 		? "without it the calls read the whole table; building it on a partitioned table "
 		"holds a SHARE lock, which blocks writes"
-		: "without it the calls read the whole table; CONCURRENTLY takes a SHARE UPDATE EXCLUSIVE "
-		"lock, which lets writes go on, and cannot run in a transaction block: leave the word "
-		"out there, for a SHARE lock, which blocks writes";
+		: "without it the calls read the whole table; CONCURRENTLY holds a SHARE UPDATE EXCLUSIVE "
+		"lock, which lets writes go on, but cannot run in a transaction block; without that word "
+		"it can, and holds a SHARE lock, which blocks writes";
 	finding.status = "missing";
 	finding.remedy = psprintf("create index %s%s%son %s (%s)%s", concurrently,
 							  link->index_name != NULL ? link->index_name : "",
