@@ -16,7 +16,26 @@ as 'MODULE_PATHNAME', 'runlink_evidence'
 language c stable parallel restricted rows 50 cost 1000;
 
 comment on function runlink_evidence(text, text) is
-'Everything linked to a run, of one snapshot and without a limit, by occurred_at (NULL last), kind and record_id. run_id: runs.id, not NULL or empty (SQLSTATE 22004, 22023). tenant_id: narrows to a tenant; NULL: the run''s own, or every tenant where the run has none or is missing; rows of other tenants are not evidence (runlink_linkage counts them). Returned: run_id (as given), tenant_id (of the record), domain (activity, incidents, policies, controls, logs), kind (run, incident, policy_evaluation, policy_enforcement, decision, limit_breach, governance_event, trace, llm_run_record), record_id, occurred_at (NULL where the record has no time), severity (of runs and incidents), outcome, title (a rule or limit is named only by a row of the same tenant), linked_by (column or key that names the run; llm_run_id, blocked_incident_id and original_incident_id are legacy links, which hold where the canonical one is NULL), detail (further columns; is_synthetic and is_simulated tell made-up records). A run with nothing linked gives its own row; a run missing from runs gives what is linked to it. A table that is missing (42P01), lacks a column (42703), has a wrong type (42804) or may not be read (42501) is an error, never an empty answer; policy_enforcements and llm_run_records are read where they exist. Reads as the caller, under row-level security. Stable, parallel restricted, works on a standby.';
+'Everything that is linked to a run.
+In: run_id, the id of a row of runs, any string but NULL (22004) or '''' (22023); tenant_id, to
+narrow to a tenant, any string but '''' (22023); NULL: the run''s own tenant, or every tenant where
+the run has none or is missing from runs. The two in each other''s place are an error (22023).
+Out: rows by occurred_at (NULL last), kind and record_id, without a limit: run_id (as given),
+tenant_id (of the record), domain (activity, incidents, policies, controls, logs), kind (run,
+incident, policy_evaluation, policy_enforcement, decision, limit_breach, governance_event, trace,
+llm_run_record), record_id (for a decision ''dec-'' and the evaluation''s id), occurred_at (NULL where
+the record has none), severity (of runs and incidents), outcome (as stored; a decision''s in upper
+case), title (a rule or limit is named by a row of the same tenant only), linked_by (the column or
+key that names the run; llm_run_id, blocked_incident_id and original_incident_id hold only where the
+canonical column is NULL), detail (further columns; is_synthetic and is_simulated tell records that
+were made up).
+A run with nothing linked gives its own row. A run missing from runs gives what is linked to it and
+no row of its own. Records of other tenants are never evidence; runlink_linkage counts them.
+Errors: a table that is missing (42P01), lacks a column (42703), has a column of a wrong type (42804)
+or may not be read (42501); never an empty answer instead. policy_enforcements and llm_run_records
+are read where they exist.
+Reads one snapshot, as the caller, under row-level security; ACCESS SHARE locks as any SELECT.
+Stable, parallel restricted; works on a standby.';
 
 create function runlink_evidence_json(run_id text, tenant_id text default null)
 returns jsonb
@@ -68,4 +87,9 @@ $$
 language sql stable parallel restricted cost 1000;
 
 comment on function runlink_evidence_json(text, text) is
-'The evidence of a run in the shape of the application''s evidence coordinator: run_id, incidents_caused[], policies_evaluated[], limits_hit[], decisions_made[], governance_events[], computed_at. Arguments, errors and contents as runlink_evidence, with its order; times are ISO 8601, a missing one is null. computed_at is the time the statement began. An answer over the size of a jsonb value is an error (54000). Stable, parallel restricted, works on a standby.';
+'The evidence of a run in the shape of the application''s evidence coordinator.
+In and errors: as runlink_evidence; an answer larger than a jsonb value can be is an error too (54000).
+Out: an object of run_id, incidents_caused[], policies_evaluated[], limits_hit[], decisions_made[],
+governance_events[] and computed_at (when the statement began), each list in the order of
+runlink_evidence and complete; times in ISO 8601, a missing value null.
+Reads, locks, volatility and parallel mark as runlink_evidence.';

@@ -16,7 +16,18 @@ language c stable parallel restricted rows 200
 set search_path = pg_catalog, pg_temp;
 
 comment on function runlink_schema_check() is
-'Compares the application''s tables, columns, types, keys, indexes, triggers, constraints and the caller''s SELECT privilege with what the linkage plan and the runlink calls need. One row a check, those that are ok included: check_id (stable name), level (required, recommended, info), status (ok, missing, wrong_type, not_valid, disabled, no_privilege), domain, object, expected, found (NULL when missing), needed_by, why, remedy (one statement that mends it, without a semicolon, or NULL where there is none; why says the locks). For \gexec: select remedy from runlink_schema_check() where level = ''required'' and status <> ''ok''. Reads the catalogues only and locks no table of the application. Never an error for what is miswired. Stable, parallel restricted.';
+'What the application''s schema lacks for the linkage plan and the calls of runlink, and the SQL that
+mends it: tables, columns, types, keys, link indexes, guard triggers, constraints that are not
+valid, and the caller''s SELECT privilege.
+Out: a row for each thing checked, also for what is ok, in the order of the tables:
+check_id (a stable name), level (required: a call fails or the plan stops without it; recommended;
+info), status (ok, missing, wrong_type, not_valid, disabled, no_privilege), domain (activity,
+incidents, policies, controls, logs), object, expected, found (NULL when there is nothing),
+needed_by (the calls and writers that want it), why (the reason, and the locks that the remedy
+takes), remedy (one statement without a semicolon, fit for \gexec; NULL where there is none).
+What is miswired is never an error.
+Reads the catalogues only and takes no lock on a table of the application.
+Stable, parallel restricted; works on a standby.';
 
 create function runlink_require_schema()
 returns void
@@ -25,4 +36,7 @@ language c stable parallel restricted
 set search_path = pg_catalog, pg_temp;
 
 comment on function runlink_require_schema() is
-'Raises an error (SQLSTATE 55000) when runlink_schema_check() has a required row that is not ok; its DETAIL names every such object with its remedy. Returns nothing otherwise. Stable, parallel restricted.';
+'Raises an error (55000) when something that runlink_schema_check() calls required is not ok; its
+DETAIL names every such object with its remedy, or with the reason where there is none.
+Out: nothing.
+Locks, volatility and parallel mark as runlink_schema_check().';
