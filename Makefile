@@ -7,14 +7,15 @@ ifneq (,$(filter check demo bench,$(MAKECMDGOALS)))
 
 .PHONY: check demo bench
 check demo:
-	test/$@
+	@test/$@
 bench:
-	bench/evidence
+	@bench/evidence
 
 else
 
 EXTENSION = runlink
 MODULE_big = runlink
+# Not VERSION: PGXS has one of that name, the server's.
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" runlink.control)
 
 OBJS := $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/core/*.c)))
@@ -32,20 +33,21 @@ DATA_built = sql/runlink--$(EXTVERSION).sql
 DATA := $(wildcard sql/runlink--*--*.sql)
 
 # The server's headers count as system headers: -Wextra is for our own code.
-PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -DRUNLINK_VERSION='"$(VERSION)"'
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) -DRUNLINK_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra
 SHLIB_LINK = -lcrypto
 
 # The first test creates what the others use. One encoding and collation, whatever the server's are.
 TESTS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS := $(filter install,$(TESTS)) $(filter-out install,$(TESTS))
-REGRESS_OPTS = --inputdir=test
+# Tests of the same name as a part in sql/ are found only if the output is elsewhere.
+REGRESS_OPTS = --inputdir=test --outputdir=output_regress
 ISOLATION := $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation
 ENCODING = UTF8
 NO_LOCALE = 1
 
-EXTRA_CLEAN = results regression.diffs regression.out output_iso tmp_check
+EXTRA_CLEAN = output_regress output_iso tmp_check
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 ifeq (,$(wildcard $(PGXS)))
@@ -54,7 +56,7 @@ endif
 include $(PGXS)
 
 # PGXS tracks no headers.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/core/*.h)
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/core/*.h) runlink.control
 
 $(DATA_built): $(SQL_PARTS) runlink.control Makefile
 	printf '%s\n' '\echo Use "CREATE EXTENSION runlink" to load this file. \quit' | cat - $(SQL_PARTS) >$@

@@ -1,0 +1,119 @@
+-- The story that make demo tells, fed to psql.
+\set ON_ERROR_STOP on
+\pset pager off
+\pset format wrapped
+\pset columns 100
+\pset linestyle old-ascii
+\pset footer off
+set client_min_messages = warning;
+
+\echo
+\echo '== A database that is one migration behind'
+\echo
+\echo 'The tables are those of a platform that runs LLM agents, as production has them, but before its'
+\echo 'migration 124: prevention_records does not say yet which run a policy was evaluated for.'
+\echo
+\i test/fixture/schema.sql
+\set ECHO queries
+alter table prevention_records drop column run_id;
+
+create extension runlink schema public;
+
+\set ECHO none
+\echo
+\echo 'Asked now what a run did, runlink does not return the half that it can find. It refuses:'
+\echo
+\set ECHO queries
+\set ON_ERROR_STOP off
+select * from runlink_evidence('run-linkage-test-001');
+\set ON_ERROR_STOP on
+
+\set ECHO none
+\echo
+\echo
+\echo '== What is missing, and the SQL that mends it'
+\echo
+\set ECHO queries
+\x on
+select check_id, status, why, remedy
+from runlink_schema_check()
+where level = 'required' and status <> 'ok';
+
+\x off
+\set ECHO none
+\echo 'Every remedy is one statement, so psql can run them all: the same query, ended by \\gexec.'
+\echo
+\set QUIET off
+select remedy
+from runlink_schema_check()
+where level = 'required' and status <> 'ok' \gexec
+\set QUIET on
+
+\echo
+\echo 'Nothing that is required is missing now. Indexes that large tables will want are recommended.'
+\echo
+\set ECHO queries
+select level, count(*) filter (where status = 'ok') as ok,
+  count(*) filter (where status <> 'ok') as not_ok
+from runlink_schema_check()
+group by level
+order by level desc;
+
+\set ECHO none
+\echo 'They have remedies too, which are run the same way. What is only info asks for nothing.'
+\echo
+select remedy
+from runlink_schema_check()
+where level = 'recommended' and status <> 'ok' \gexec
+\i test/fixture/example.sql
+
+\echo
+\echo '== What happened in the run'
+\echo
+\echo 'An agent has mailed a digest of the day''s support tickets. How much is linked to that run?'
+\echo
+\set ECHO queries
+\x on
+select * from runlink_linkage('run-linkage-test-001');
+
+\x off
+\set ECHO none
+\echo 'And what? One call, one snapshot, no limit; each record with the column or key that links it.'
+\echo
+\set ECHO queries
+select to_char(occurred_at at time zone 'utc', 'HH24:MI') as time,
+  kind, record_id, outcome, linked_by
+from runlink_evidence('run-linkage-test-001');
+
+\set ECHO none
+\echo 'What people and the platform did about it, newest first, from the audit log:'
+\echo
+\set ECHO queries
+select to_char(occurred_at at time zone 'utc', 'HH24:MI') as time,
+  event_type, entity_id, actor_id, action_reason
+from runlink_governance('run-linkage-test-001');
+
+\set ECHO none
+\echo
+\echo '== Can the record of the run be trusted'
+\echo
+\echo 'runlink claims no more than it knows: nothing was written down when the steps were recorded, so'
+\echo 'there is nothing to compare them with. The coordinator''s digest only matches older reports.'
+\echo
+\set ECHO queries
+\x on
+select trace_id, model, verification_status, assurance, failure_reason, chain_length,
+  coordinator_root_hash
+from runlink_proof('run-linkage-test-001');
+
+\x off
+\set ECHO none
+\echo
+\echo '== All of it as a report'
+\echo
+\echo 'runlink_report gives the whole in Markdown, from one snapshot. It begins:'
+\echo
+\pset format unaligned
+\pset tuples_only on
+\set ECHO queries
+select split_part(runlink_report('run-linkage-test-001'), '## Evidence', 1);
