@@ -32,64 +32,22 @@ were made up).
 A run with nothing linked gives its own row. A run missing from runs gives what is linked to it and
 no row of its own. Records of other tenants are never evidence; runlink_linkage counts them.
 Errors: a table that is missing (42P01), lacks a column (42703), has a column of a wrong type (42804)
-or may not be read (42501); never an empty answer instead. policy_enforcements and llm_run_records
-are read where they exist.
+or may not be read (42501), and a run that is not unique in a view named runs, unless tenant_id is
+given (21000); never an empty answer instead. policy_enforcements and llm_run_records are read where
+they exist.
 Reads one snapshot, as the caller, under row-level security; ACCESS SHARE locks as any SELECT.
 Stable, parallel restricted; works on a standby.';
 
 create function runlink_evidence_json(run_id text, tenant_id text default null)
 returns jsonb
-as $$
-  select pg_catalog.jsonb_build_object(
-    'run_id', $1,
-    'incidents_caused', coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'incident_id', e.record_id,
-        'severity', e.severity,
-        'title', e.title,
-        'created_at', e.occurred_at,
-        'linked_by', e.linked_by
-      )) filter (where e.kind operator(pg_catalog.=) 'incident'), '[]'),
-    'policies_evaluated', coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'evaluation_id', e.record_id,
-        'policy_id', e.detail operator(pg_catalog.->) 'policy_id',
-        'policy_name', e.title,
-        'outcome', e.outcome,
-        'evaluated_at', e.occurred_at,
-        'linked_by', e.linked_by
-      )) filter (where e.kind operator(pg_catalog.=) 'policy_evaluation'), '[]'),
-    'limits_hit', coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'breach_id', e.record_id,
-        'limit_id', e.detail operator(pg_catalog.->) 'limit_id',
-        'limit_name', e.title,
-        'breached_value', e.detail operator(pg_catalog.->) 'value_at_breach',
-        'threshold_value', e.detail operator(pg_catalog.->) 'limit_value',
-        'breached_at', e.occurred_at
-      )) filter (where e.kind operator(pg_catalog.=) 'limit_breach'), '[]'),
-    'decisions_made', coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'decision_id', e.record_id,
-        'decision_type', 'POLICY_EVALUATION',
-        'outcome', e.outcome,
-        'decided_at', e.occurred_at
-      )) filter (where e.kind operator(pg_catalog.=) 'decision'), '[]'),
-    'governance_events', coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'record_id', e.record_id,
-        'occurred_at', e.occurred_at,
-        'event_type', e.outcome,
-        'entity_type', e.detail operator(pg_catalog.->) 'entity_type',
-        'entity_id', e.detail operator(pg_catalog.->) 'entity_id',
-        'actor_type', e.detail operator(pg_catalog.->) 'actor_type',
-        'actor_id', e.detail operator(pg_catalog.->) 'actor_id',
-        'linked_by', e.linked_by
-      )) filter (where e.kind operator(pg_catalog.=) 'governance_event'), '[]'),
-    'computed_at', pg_catalog.statement_timestamp())
-  from @extschema@.runlink_evidence($1, $2) as e
-$$
-language sql stable parallel restricted cost 1000;
+as 'MODULE_PATHNAME', 'runlink_evidence_json'
+language c stable parallel restricted cost 1000;
 
 comment on function runlink_evidence_json(text, text) is
 'The evidence of a run in the shape of the application''s evidence coordinator.
 In and errors: as runlink_evidence; an answer larger than a jsonb value can be is an error too (54000).
-Out: an object of run_id, incidents_caused[], policies_evaluated[], limits_hit[], decisions_made[],
-governance_events[] and computed_at (when the statement began), each list in the order of
-runlink_evidence and complete; times in ISO 8601, a missing value null.
+Out: an object of run_id, run_found (runs has it, whoever owns it), incidents_caused[],
+policies_evaluated[], limits_hit[], decisions_made[], governance_events[] and computed_at (when the
+statement began), each list in the order of runlink_evidence and complete; times in ISO 8601, a
+missing value null.
 Reads, locks, volatility and parallel mark as runlink_evidence.';

@@ -63,59 +63,10 @@ step_index: trace_id, step_index, skill_name, status, verdict (unsealed: nothing
 step could be compared with), leaf_hash and sealed_leaf_hash (NULL).
 Reads, locks, volatility and parallel mark as runlink_proof.';
 
--- The application's tables may come after the extension.
-set local check_function_bodies = off;
-
 create function runlink_proof_json(run_id text, tenant_id text default null)
 returns jsonb
-as $$
-  with proof as materialized (
-    select p.*, t.started_at, t.completed_at
-    from @extschema@.runlink_proof($1, $2) with ordinality as p
-      left join @extschema@.aos_traces as t on t.trace_id operator(pg_catalog.=) p.trace_id
-  )
-  select pg_catalog.jsonb_build_object(
-    'run_id', $1,
-    'integrity', (
-      select pg_catalog.jsonb_build_object(
-        'model', p.model,
-        'root_hash', p.coordinator_root_hash,
-        'chain_length', p.chain_length,
-        'verification_status', p.verification_status,
-        'failure_reason', p.failure_reason,
-        'runlink', pg_catalog.jsonb_build_object(
-          'verification_status', p.verification_status,
-          'root_hash', p.root_hash,
-          'assurance', p.assurance))
-      from proof as p
-      where p.ordinality operator(pg_catalog.=) 1),
-    'aos_traces', coalesce((
-      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-          'trace_id', p.trace_id,
-          'run_id', p.run_id,
-          'status', p.trace_status,
-          'step_count', p.chain_length,
-          'started_at', p.started_at,
-          'completed_at', p.completed_at
-        ) order by p.ordinality using operator(pg_catalog.<))
-      from proof as p
-      where p.trace_id is not null), '[]'),
-    'aos_trace_steps', coalesce((
-      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-          'trace_id', s.trace_id,
-          'step_index', s.step_index,
-          'skill_name', s.skill_name,
-          'status', s.status,
-          'duration_ms', s.duration_ms,
-          'cost_cents', s.cost_cents
-        ) order by p.ordinality using operator(pg_catalog.<),
-          s.step_index using operator(pg_catalog.<))
-      from proof as p
-        join @extschema@.aos_trace_steps as s on s.trace_id operator(pg_catalog.=) p.trace_id), '[]'),
-    'raw_logs', null,
-    'verified_at', pg_catalog.statement_timestamp())
-$$
-language sql stable parallel restricted cost 10000;
+as 'MODULE_PATHNAME', 'runlink_proof_json'
+language c stable parallel restricted cost 10000;
 
 comment on function runlink_proof_json(text, text) is
 'The proof of a run in the shape of the application''s proof coordinator.

@@ -14,21 +14,24 @@
 #define VARCHAR64		"character varying(64)"
 #define TIMESTAMPTZ		"timestamp with time zone"
 
-/* A column that calls need and whose values cannot be made up. */
-#define NEEDED(name, type, declared) \
-	{name, COLUMN_NEEDED, type, declared, NULL, NULL}
-/* The same, told in the detail of evidence too. */
-#define NEEDED_DETAIL(name, type, declared) \
-	{name, COLUMN_NEEDED | COLUMN_DETAIL, type, declared, NULL, NULL}
-/* A column that calls need and that may be NULL or has a default. */
-#define NEEDED_ADDABLE(name, type, declared, qualifiers) \
-	{name, COLUMN_NEEDED, type, declared, qualifiers, NULL}
+#define FOR_RECORDS		(FOR_LINKAGE | FOR_EVIDENCE)
+#define FOR_EVENTS		(FOR_EVIDENCE | FOR_GOVERNANCE)
+
+/* A column whose values cannot be made up again. */
+#define NEEDED(name, use, type, declared) \
+	{name, use, type, declared, false, true, NULL, NULL}
+/* A column that may be NULL. */
+#define NULLABLE(name, use, type, declared) \
+	{name, use, type, declared, true, false, NULL, NULL}
+/* A column whose default is not what lost values were: a time, which is now. */
+#define DEFAULTED(name, use, type, declared, not_null, value) \
+	{name, use, type, declared, false, not_null, value, NULL}
 /* A column that is only told in the detail of evidence. */
 #define DETAIL(name) \
-	{name, COLUMN_DETAIL, InvalidOid, NULL, NULL, NULL}
+	{name, COLUMN_DETAIL, InvalidOid, NULL, false, false, NULL, NULL}
 #define SYNTHETIC \
 	DETAIL("is_synthetic"), DETAIL("synthetic_scenario_id")
-#define COLUMNS_END		{NULL, 0, InvalidOid, NULL, NULL, NULL}
+#define COLUMNS_END		{NULL, 0, InvalidOid, NULL, false, false, NULL, NULL}
 #define LINKS_END		{NULL, APP_RUNS, NULL, false, NULL, NULL, NULL, NULL}
 #define ITEMS_END		{NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
 
@@ -41,18 +44,18 @@
 /* ---- activity ---- */
 
 static const AppColumn runs_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR),
-	NEEDED_ADDABLE("tenant_id", TEXTOID, VARCHAR, ""),
-	NEEDED("goal", TEXTOID, VARCHAR),
-	NEEDED("status", TEXTOID, VARCHAR),
-	NEEDED("created_at", TIMESTAMPTZOID, TIMESTAMPTZ),
-	{"risk_level", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, "character varying(20)",
-	" not null default 'NORMAL'", "the run's risk, which run_metrics_driver writes"},
+	NEEDED("id", FOR_CALLS, TEXTOID, VARCHAR),
+	NULLABLE("tenant_id", FOR_CALLS, TEXTOID, VARCHAR),
+	NEEDED("goal", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("status", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
+	{"risk_level", FOR_EVIDENCE | COLUMN_PLAN, TEXTOID, "character varying(20)",
+	true, true, "'NORMAL'", "the run's risk, which run_metrics_driver writes"},
 	{"policy_violation", COLUMN_PLAN | COLUMN_DETAIL, BOOLOID, "boolean",
-	" not null default false", "whether the run violated a policy, which run_signal_driver writes"},
+	true, true, "false", "whether the run violated a policy, which run_signal_driver writes"},
 	{"policy_draft_count", COLUMN_PLAN | COLUMN_DETAIL, INT4OID, "integer",
-	" not null default 0", "how many policy drafts the run caused"},
-	{"updated_at", COLUMN_WRITER, TIMESTAMPTZOID, TIMESTAMPTZ, NULL,
+	true, true, "0", "how many policy drafts the run caused"},
+	{"updated_at", COLUMN_WRITER, TIMESTAMPTZOID, TIMESTAMPTZ, false, false, NULL,
 		"run_metrics_driver and run_signal_driver set it, and the latter compares the id as uuid: "
 	"their updates fail, so risk_level and policy_violation can be stale"},
 	DETAIL("agent_id"), DETAIL("parent_run_id"), DETAIL("attempts"), DETAIL("max_attempts"),
@@ -77,16 +80,16 @@ static const AppItem runs_items[] = {
 /* ---- incidents ---- */
 
 static const AppColumn incidents_columns[] = {
-	NEEDED("id", TEXTOID, "character varying(100)"),
-	NEEDED("tenant_id", TEXTOID, "character varying(100)"),
-	NEEDED("title", TEXTOID, "character varying(255)"),
-	NEEDED("severity", TEXTOID, "character varying(20)"),
-	NEEDED("status", TEXTOID, "character varying(20)"),
-	NEEDED_ADDABLE("created_at", TIMESTAMPTZOID, TIMESTAMPTZ, " default now()"),
-	{"source_run_id", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, "text", "",
-	"the run that caused the incident"},
-	{"llm_run_id", COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR, "",
-	"older incidents name their run here"},
+	NEEDED("id", FOR_RECORDS | FOR_GOVERNANCE, TEXTOID, "character varying(100)"),
+	NEEDED("tenant_id", FOR_RECORDS | FOR_GOVERNANCE, TEXTOID, "character varying(100)"),
+	NEEDED("title", FOR_EVIDENCE, TEXTOID, "character varying(255)"),
+	NEEDED("severity", FOR_EVIDENCE, TEXTOID, "character varying(20)"),
+	NEEDED("status", FOR_EVIDENCE, TEXTOID, "character varying(20)"),
+	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "now()"),
+	{"source_run_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_PLAN, TEXTOID, "text",
+	true, false, NULL, "the run that caused the incident"},
+	{"llm_run_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR,
+	true, false, NULL, "older incidents name their run here"},
 	DETAIL("lifecycle_state"), DETAIL("category"), DETAIL("trigger_type"), DETAIL("cause_type"),
 	DETAIL("source_type"), DETAIL("started_at"), DETAIL("ended_at"), DETAIL("resolved_at"),
 	DETAIL("resolved_by"), DETAIL("error_code"), DETAIL("error_message"), DETAIL("cost_impact"),
@@ -111,19 +114,19 @@ static const AppItem incidents_items[] = {
 /* ---- policies ---- */
 
 static const AppColumn prevention_records_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", TEXTOID, VARCHAR64),
-	NEEDED_DETAIL("policy_id", TEXTOID, VARCHAR64),
-	NEEDED("outcome", TEXTOID, "character varying(32)"),
-	NEEDED_ADDABLE("created_at", TIMESTAMPTZOID, TIMESTAMPTZ, " default now()"),
-	{"run_id", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, VARCHAR64, "",
+	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR64),
+	NEEDED("policy_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
+	NEEDED("outcome", FOR_RECORDS, TEXTOID, "character varying(32)"),
+	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "now()"),
+	{"run_id", FOR_RECORDS | COLUMN_PLAN, TEXTOID, VARCHAR64, true, false, NULL,
 		"the run that the policy was evaluated for; this is what migration 124 "
 		"(124_prevention_records_run_id.py) adds together with its index: afterwards stamp the "
 	"migration tool at 124, or the migration will fail on the column"},
-	{"blocked_incident_id", COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64, NULL,
-	"older records name their run here"},
-	{"original_incident_id", COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64, NULL,
-	"older records name their run here"},
+	{"blocked_incident_id", FOR_RECORDS | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64,
+	false, true, NULL, "older records name their run here"},
+	{"original_incident_id", FOR_RECORDS | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64,
+	false, true, NULL, "older records name their run here"},
 	DETAIL("pattern_id"), DETAIL("signature_match_confidence"), DETAIL("policy_age_seconds"),
 	DETAIL("calls_evaluated"), DETAIL("is_simulated"), SYNTHETIC,
 	COLUMNS_END
@@ -154,19 +157,19 @@ static const AppItem prevention_records_items[] = {
 };
 
 static const AppColumn policy_rules_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR),
-	NEEDED("tenant_id", TEXTOID, VARCHAR),
-	NEEDED("name", TEXTOID, "character varying(256)"),
+	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("tenant_id", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("name", FOR_EVIDENCE, TEXTOID, "character varying(256)"),
 	COLUMNS_END
 };
 
 static const AppColumn policy_enforcements_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR),
-	NEEDED("tenant_id", TEXTOID, VARCHAR),
-	NEEDED_DETAIL("rule_id", TEXTOID, VARCHAR),
-	NEEDED_ADDABLE("run_id", TEXTOID, VARCHAR, ""),
-	NEEDED("action_taken", TEXTOID, "character varying(16)"),
-	NEEDED_ADDABLE("triggered_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
+	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR),
+	NEEDED("rule_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR),
+	NULLABLE("run_id", FOR_RECORDS, TEXTOID, VARCHAR),
+	NEEDED("action_taken", FOR_EVIDENCE, TEXTOID, "character varying(16)"),
+	DEFAULTED("triggered_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
 	DETAIL("incident_id"), DETAIL("details"),
 	COLUMNS_END
 };
@@ -186,13 +189,13 @@ static const AppItem policy_enforcements_items[] = {
 /* ---- controls ---- */
 
 static const AppColumn limit_breaches_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR),
-	NEEDED("tenant_id", TEXTOID, VARCHAR),
-	NEEDED_DETAIL("limit_id", TEXTOID, VARCHAR),
-	{"run_id", COLUMN_NEEDED | COLUMN_PLAN, TEXTOID, VARCHAR, "",
+	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR),
+	NEEDED("limit_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR),
+	{"run_id", FOR_RECORDS | COLUMN_PLAN, TEXTOID, VARCHAR, true, false, NULL,
 	"the run that breached the limit"},
-	NEEDED("breach_type", TEXTOID, "character varying(16)"),
-	NEEDED_ADDABLE("breached_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
+	NEEDED("breach_type", FOR_EVIDENCE, TEXTOID, "character varying(16)"),
+	DEFAULTED("breached_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
 	DETAIL("value_at_breach"), DETAIL("limit_value"), DETAIL("incident_id"),
 	DETAIL("recovered_at"), DETAIL("details"),
 	COLUMNS_END
@@ -212,26 +215,26 @@ static const AppItem limit_breaches_items[] = {
 };
 
 static const AppColumn limits_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR),
-	NEEDED("tenant_id", TEXTOID, VARCHAR),
-	NEEDED("name", TEXTOID, "character varying(256)"),
+	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("tenant_id", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("name", FOR_EVIDENCE, TEXTOID, "character varying(256)"),
 	COLUMNS_END
 };
 
 /* ---- logs ---- */
 
 static const AppColumn audit_ledger_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", TEXTOID, VARCHAR64),
-	NEEDED("event_type", TEXTOID, VARCHAR64),
-	NEEDED_DETAIL("entity_type", TEXTOID, "character varying(32)"),
-	NEEDED_DETAIL("entity_id", TEXTOID, VARCHAR64),
-	NEEDED_DETAIL("actor_type", TEXTOID, "character varying(16)"),
-	{"actor_id", COLUMN_NEEDED | COLUMN_DETAIL, TEXTOID, VARCHAR64, "", NULL},
-	{"action_reason", COLUMN_NEEDED | COLUMN_DETAIL, TEXTOID, "text", "", NULL},
-	{"before_state", COLUMN_NEEDED | COLUMN_DETAIL, JSONBOID, "jsonb", "", NULL},
-	{"after_state", COLUMN_NEEDED | COLUMN_DETAIL, JSONBOID, "jsonb", "", NULL},
-	NEEDED_ADDABLE("created_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
+	NEEDED("id", FOR_EVENTS, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_RECORDS | FOR_GOVERNANCE, TEXTOID, VARCHAR64),
+	NEEDED("event_type", FOR_EVENTS, TEXTOID, VARCHAR64),
+	NEEDED("entity_type", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "character varying(32)"),
+	NEEDED("entity_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
+	NEEDED("actor_type", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "character varying(16)"),
+	NULLABLE("actor_id", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
+	NULLABLE("action_reason", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "text"),
+	NULLABLE("before_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, "jsonb"),
+	NULLABLE("after_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, "jsonb"),
+	DEFAULTED("created_at", FOR_EVENTS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
 	DETAIL("correlation_id"),
 	COLUMNS_END
 };
@@ -270,12 +273,12 @@ static const AppItem audit_ledger_items[] = {
 };
 
 static const AppColumn aos_traces_columns[] = {
-	NEEDED("trace_id", TEXTOID, VARCHAR64),
-	NEEDED("run_id", TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", TEXTOID, VARCHAR64),
-	NEEDED("status", TEXTOID, "character varying(32)"),
-	NEEDED_ADDABLE("started_at", TIMESTAMPTZOID, TIMESTAMPTZ, " not null default now()"),
-	{"completed_at", COLUMN_NEEDED | COLUMN_DETAIL, TIMESTAMPTZOID, TIMESTAMPTZ, "", NULL},
+	NEEDED("trace_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
+	NEEDED("run_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
+	NEEDED("status", FOR_EVIDENCE | FOR_PROOF, TEXTOID, "character varying(32)"),
+	DEFAULTED("started_at", FOR_EVIDENCE | FOR_PROOF, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
+	NULLABLE("completed_at", FOR_PROOF_JSON | COLUMN_DETAIL, TIMESTAMPTZOID, TIMESTAMPTZ),
 	DETAIL("agent_id"), DETAIL("correlation_id"), DETAIL("root_hash"), DETAIL("incident_id"),
 	DETAIL("violation_step_index"), DETAIL("violation_policy_id"), DETAIL("violation_reason"),
 	DETAIL("replay_mode"), DETAIL("archived_at"), SYNTHETIC,
@@ -294,23 +297,23 @@ static const AppItem aos_traces_items[] = {
 };
 
 static const AppColumn aos_trace_steps_columns[] = {
-	NEEDED("trace_id", TEXTOID, VARCHAR64),
-	NEEDED("step_index", INT4OID, "integer"),
-	NEEDED("skill_name", TEXTOID, "character varying(128)"),
-	NEEDED("status", TEXTOID, "character varying(32)"),
-	NEEDED("cost_cents", FLOAT8OID, "double precision"),
-	NEEDED("duration_ms", FLOAT8OID, "double precision"),
+	NEEDED("trace_id", FOR_LINKAGE | FOR_PROOF, TEXTOID, VARCHAR64),
+	NEEDED("step_index", FOR_PROOF, INT4OID, "integer"),
+	NEEDED("skill_name", FOR_PROOF, TEXTOID, "character varying(128)"),
+	NEEDED("status", FOR_PROOF, TEXTOID, "character varying(32)"),
+	NEEDED("cost_cents", FOR_PROOF_JSON, FLOAT8OID, "double precision"),
+	NEEDED("duration_ms", FOR_PROOF_JSON, FLOAT8OID, "double precision"),
 	COLUMNS_END
 };
 
 static const AppColumn llm_run_records_columns[] = {
-	NEEDED("id", TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", TEXTOID, VARCHAR64),
-	NEEDED("run_id", TEXTOID, VARCHAR64),
-	NEEDED("provider", TEXTOID, VARCHAR64),
-	NEEDED("model", TEXTOID, "character varying(128)"),
-	NEEDED("execution_status", TEXTOID, "character varying(32)"),
-	NEEDED("started_at", TIMESTAMPTZOID, TIMESTAMPTZ),
+	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR64),
+	NEEDED("run_id", FOR_RECORDS, TEXTOID, VARCHAR64),
+	NEEDED("provider", FOR_EVIDENCE, TEXTOID, VARCHAR64),
+	NEEDED("model", FOR_EVIDENCE, TEXTOID, "character varying(128)"),
+	NEEDED("execution_status", FOR_EVIDENCE, TEXTOID, "character varying(32)"),
+	NEEDED("started_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ),
 	DETAIL("trace_id"), DETAIL("input_tokens"), DETAIL("output_tokens"), DETAIL("cost_cents"),
 	DETAIL("completed_at"), DETAIL("source"), SYNTHETIC,
 	COLUMNS_END
@@ -398,42 +401,55 @@ const AppTable app_tables[APP_TABLE_COUNT] = {
 
 /* ---- the calls ---- */
 
-#define ALL_TABLES	(APP_TABLE_BIT(APP_TABLE_COUNT) - 1)
+const AppCall app_call_linkage = {"runlink_linkage", FOR_LINKAGE};
+const AppCall app_call_evidence = {"runlink_evidence", FOR_EVIDENCE};
+const AppCall app_call_evidence_json = {"runlink_evidence_json", FOR_EVIDENCE};
+const AppCall app_call_governance = {"runlink_governance", FOR_GOVERNANCE};
+const AppCall app_call_proof = {"runlink_proof", FOR_PROOF};
+const AppCall app_call_proof_steps = {"runlink_proof_steps", FOR_PROOF};
+const AppCall app_call_proof_json = {"runlink_proof_json", FOR_PROOF | FOR_PROOF_JSON};
+const AppCall app_call_report = {
+	"runlink_report", FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF
+};
 
-const AppCall app_call_linkage = {
-	"runlink_linkage",
-	ALL_TABLES & ~(APP_TABLE_BIT(APP_POLICY_RULES) | APP_TABLE_BIT(APP_LIMITS))
-};
-const AppCall app_call_evidence = {
-	"runlink_evidence", ALL_TABLES & ~APP_TABLE_BIT(APP_AOS_TRACE_STEPS)
-};
-const AppCall app_call_governance = {
-	"runlink_governance",
-	APP_TABLE_BIT(APP_RUNS) | APP_TABLE_BIT(APP_INCIDENTS) | APP_TABLE_BIT(APP_AUDIT_LEDGER)
-};
-const AppCall app_call_proof = {
-	"runlink_proof",
-	APP_TABLE_BIT(APP_RUNS) | APP_TABLE_BIT(APP_AOS_TRACES) | APP_TABLE_BIT(APP_AOS_TRACE_STEPS)
-};
-const AppCall app_call_report = {"runlink_report", ALL_TABLES};
+/* Does the call look at the column, if it is there? */
+bool
+app_call_reads_column(const AppCall *call, const AppColumn *column)
+{
+	return (column->use & call->needs) ||
+		((column->use & COLUMN_DETAIL) && (call->needs & FOR_EVIDENCE));
+}
+
+bool
+app_call_reads_table(const AppCall *call, const AppTable *table)
+{
+	for (const AppColumn *column = table->columns; column->name != NULL; column++)
+	{
+		if (column->use & call->needs)
+			return true;
+	}
+	return false;
+}
 
 /*
- * The names of the calls that read a table, as a palloc'd list for people.
- * The calls made of these (_json, _steps) are not repeated.
+ * The names of the calls that need what is for the given use, as a palloc'd
+ * list for people.  A call that needs the same as another is not listed too.
  */
 char *
-app_needed_by(AppTableId table)
+app_needed_by(int use)
 {
 	const AppCall *const calls[] = {
 		&app_call_linkage, &app_call_evidence, &app_call_governance, &app_call_proof,
-		&app_call_report
+		&app_call_proof_json, &app_call_report
 	};
 	StringInfoData names;
 
+	if (use & COLUMN_DETAIL)
+		use |= FOR_EVIDENCE;
 	initStringInfo(&names);
 	for (size_t i = 0; i < lengthof(calls); i++)
 	{
-		if (calls[i]->tables & APP_TABLE_BIT(table))
+		if (calls[i]->needs & use)
 			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", calls[i]->name);
 	}
 	return names.data;

@@ -19,6 +19,11 @@
 
 #define SQL_EQ " OPERATOR(pg_catalog.=) "
 
+/* A set of tables, one bit each. */
+typedef uint32 AppTableSet;
+#define APP_TABLE_BIT(id)	(((AppTableSet) 1) << (id))
+#define APP_EVERY_TABLE		(APP_TABLE_BIT(APP_TABLE_COUNT) - 1)
+
 typedef enum AppTableId
 {
 	APP_RUNS,
@@ -35,26 +40,31 @@ typedef enum AppTableId
 	APP_TABLE_COUNT
 } AppTableId;
 
-/* A set of tables, one bit each. */
-typedef uint32 AppTableSet;
-#define APP_TABLE_BIT(id) (((AppTableSet) 1) << (id))
-
-/* What a column is for; a column may serve several ends. */
-#define COLUMN_NEEDED	0x01	/* a call that reads the table fails without it */
-#define COLUMN_PLAN		0x02	/* the linkage plan requires it */
-#define COLUMN_LEGACY	0x04	/* a legacy link; not looked at where it is gone */
-#define COLUMN_DETAIL	0x08	/* told in the detail of evidence where it exists */
-#define COLUMN_WRITER	0x10	/* only a writer of the application wants it */
+/*
+ * What a column is for; a column may serve several ends.  A call fails without
+ * the columns it is marked with, other than legacy links.
+ */
+#define FOR_LINKAGE		0x0001
+#define FOR_EVIDENCE	0x0002
+#define FOR_GOVERNANCE	0x0004
+#define FOR_PROOF		0x0008
+#define FOR_PROOF_JSON	0x0010	/* what it needs besides FOR_PROOF */
+#define FOR_CALLS		0x001F
+#define COLUMN_LEGACY	0x0020	/* a legacy link; not looked at where it is gone */
+#define COLUMN_DETAIL	0x0040	/* told in the detail of evidence where it exists */
+#define COLUMN_PLAN		0x0080	/* the linkage plan requires it */
+#define COLUMN_WRITER	0x0100	/* only a writer of the application wants it */
 
 typedef struct AppColumn
 {
 	const char *name;
-	int			use;			/* COLUMN_ bits */
+	int			use;			/* FOR_ and COLUMN_ bits */
 	Oid			type;			/* TEXTOID stands for text and varchar; InvalidOid for any */
 	const char *declared;		/* type in production; NULL for columns of detail alone */
-	const char *qualifiers;		/* what ADD COLUMN says after the type; NULL where
-								 * a column added now would have lost its values */
-	const char *why;			/* what its absence means; NULL: as for its kind */
+	bool		addable;		/* a column added now says what a lost one said */
+	bool		not_null;
+	const char *default_value;	/* SQL; NULL for none */
+	const char *why;			/* what it is for; NULL: as for its kind */
 } AppColumn;
 
 /*
@@ -94,7 +104,7 @@ typedef struct AppTable
 	const char *domain;
 	bool		optional;
 	const char *key;			/* columns that are unique together */
-	const char *key_constraint; /* PRIMARY KEY or UNIQUE */
+	const char *key_constraint; /* primary key or unique */
 	bool		update_guarded; /* a trigger of the application rejects UPDATE */
 	bool		delete_guarded; /* ... and DELETE */
 	const AppColumn *columns;	/* up to a NULL name */
@@ -102,21 +112,26 @@ typedef struct AppTable
 	const AppItem *items;		/* up to a NULL kind; or NULL */
 } AppTable;
 
-/* A call and the tables it reads. */
+/* A call, by what it needs of the map. */
 typedef struct AppCall
 {
 	const char *name;
-	AppTableSet tables;
+	int			needs;			/* FOR_ bits */
 } AppCall;
 
 extern const AppTable app_tables[APP_TABLE_COUNT];
 
 extern const AppCall app_call_linkage;
 extern const AppCall app_call_evidence;
+extern const AppCall app_call_evidence_json;
 extern const AppCall app_call_governance;
 extern const AppCall app_call_proof;
+extern const AppCall app_call_proof_steps;
+extern const AppCall app_call_proof_json;
 extern const AppCall app_call_report;
 
-extern char *app_needed_by(AppTableId table);
+extern bool app_call_reads_column(const AppCall *call, const AppColumn *column);
+extern bool app_call_reads_table(const AppCall *call, const AppTable *table);
+extern char *app_needed_by(int use);
 
 #endif							/* RUNLINK_APPLICATION_H */

@@ -38,7 +38,7 @@ static Binding bound;
 static Oid	bound_namespace = InvalidOid;
 static uint64 bound_generation = 0;
 static Oid	bound_relids[APP_TABLE_COUNT];
-static AppTableSet verified_tables; /* columns are there, with the right types */
+static int	verified_needs;		/* FOR_ bits whose columns are as they should be */
 
 static void
 relation_changed(Datum arg pg_attribute_unused(), Oid relid pg_attribute_unused())
@@ -70,9 +70,9 @@ column_type_fits(const AppColumn *column, Oid type)
 		(column->type == TEXTOID && base == VARCHAROID);
 }
 
-/* May the caller read every column of the map that the table has? */
+/* May the caller read every column of the table that the call looks at? */
 bool
-table_readable(const AppTable *table, Oid relid)
+table_readable(const AppTable *table, Oid relid, const AppCall *call)
 {
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 		return true;
@@ -81,7 +81,7 @@ table_readable(const AppTable *table, Oid relid)
 	{
 		AttrNumber	attnum = get_attnum(relid, column->name);
 
-		if (attnum != InvalidAttrNumber && column->use != COLUMN_WRITER &&
+		if (attnum != InvalidAttrNumber && app_call_reads_column(call, column) &&
 			pg_attribute_aclcheck(relid, attnum, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 			return false;
 	}
@@ -99,11 +99,14 @@ verify_columns(const AppTable *table, Oid relid, const AppCall *call)
 {
 	for (const AppColumn *column = table->columns; column->name != NULL; column++)
 	{
-		AttrNumber	attnum = get_attnum(relid, column->name);
+		AttrNumber	attnum;
 
+		if (!(column->use & call->needs))
+			continue;
+		attnum = get_attnum(relid, column->name);
 		if (attnum == InvalidAttrNumber)
 		{
-			if (column->use & COLUMN_NEEDED)
+			if (!(column->use & COLUMN_LEGACY))
 				ereport(ERROR,
 						(errcode(ERRCODE_UNDEFINED_COLUMN),
 						 errmsg("column \"%s\" of %s does not exist",
@@ -112,7 +115,7 @@ verify_columns(const AppTable *table, Oid relid, const AppCall *call)
 						 errhint("See %s.runlink_schema_check() for the SQL that mends it.",
 								 quote_identifier(bound.schema))));
 		}
-		else if (column->use & (COLUMN_NEEDED | COLUMN_LEGACY))
+		else
 		{
 			Oid			type = get_atttype(relid, attnum);
 
@@ -141,7 +144,7 @@ rebind(Oid namespace)
 	/* The generation first: what changes meanwhile makes us look again. */
 	bound_generation = catalog_generation;
 	bound_namespace = InvalidOid;
-	verified_tables = 0;
+	verified_needs = 0;
 	bound.version++;
 	if (bound.schema == NULL || strcmp(bound.schema, schema) != 0)
 	{
@@ -166,16 +169,18 @@ const Binding *
 binding_open(Oid function, const AppCall *call)
 {
 	Oid			namespace = get_func_namespace(function);
+	bool		verified;
 
 	if (namespace != bound_namespace || bound_generation != catalog_generation)
 		rebind(namespace);
+	verified = (call->needs & ~verified_needs) == 0;
 
 	for (int id = 0; id < APP_TABLE_COUNT; id++)
 	{
 		const AppTable *table = &app_tables[id];
 		Oid			relid = bound_relids[id];
 
-		if (!(call->tables & APP_TABLE_BIT(id)))
+		if (!app_call_reads_table(call, table))
 			continue;
 
 		if (!OidIsValid(relid))
@@ -192,7 +197,7 @@ binding_open(Oid function, const AppCall *call)
 							 quote_identifier(bound.schema))));
 		}
 
-		if (!table_readable(table, relid))
+		if (!table_readable(table, relid, call))
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied for relation %s", qualified_name(table)),
@@ -201,12 +206,10 @@ binding_open(Oid function, const AppCall *call)
 					 errhint("Grant SELECT on it; see %s.runlink_schema_check().",
 							 quote_identifier(bound.schema))));
 
-		if (!(verified_tables & APP_TABLE_BIT(id)))
-		{
+		if (!verified)
 			verify_columns(table, relid, call);
-			verified_tables |= APP_TABLE_BIT(id);
-		}
 	}
+	verified_needs |= call->needs;
 	return &bound;
 }
 

@@ -26,7 +26,7 @@ extern void binding_init(void);
 extern const Binding *binding_open(Oid function, const AppCall *call);
 
 extern bool column_type_fits(const AppColumn *column, Oid type);
-extern bool table_readable(const AppTable *table, Oid relid);
+extern bool table_readable(const AppTable *table, Oid relid, const AppCall *call);
 
 extern void append_template(StringInfo sql, const Binding *binding, const char *sql_template);
 extern void append_detail(StringInfo sql, AppTableId table, const AppItem *item);

@@ -55,7 +55,7 @@ build_evidence_query(StringInfo sql, const Binding *binding)
 	appendStringInfoString(sql,
 						   "SELECT run_id, tenant_id, domain, kind, record_id, occurred_at,"
 						   " severity, outcome, title, linked_by, detail FROM (");
-	append_linked_records(sql, binding, app_call_evidence.tables, true, append_evidence_columns);
+	append_linked_records(sql, binding, APP_EVERY_TABLE, true, append_evidence_columns);
 	appendStringInfoString(sql,
 						   ") AS item (run_id, tenant_id, domain, kind, record_id, occurred_at,"
 						   " severity, outcome, title, linked_by, detail)"
@@ -138,7 +138,7 @@ build_linkage_query(StringInfo sql, const Binding *binding)
 						   ", pg_catalog.count(*) FILTER (WHERE NOT own"
 						   " AND kind OPERATOR(pg_catalog.<>) 'decision') AS other_tenant_count"
 						   " FROM (");
-	append_linked_records(sql, binding, app_call_linkage.tables, false, append_link_columns);
+	append_linked_records(sql, binding, APP_EVERY_TABLE, false, append_link_columns);
 	appendStringInfoString(sql, ") AS link (kind, legacy, own)");
 }
 

@@ -237,9 +237,11 @@ prove_trace(ProofRow *row, const Run *run, text *trace_id, Sha256 *sha256)
 	else
 	{
 		set_lengths_and_status(row, steps.steps, "UNSEALED",
-							   psprintf("none of the trace's " INT64_FORMAT
-										" steps is sealed: there is nothing to compare with",
-										steps.steps));
+							   steps.steps == 1
+							   ? "the trace's one step is not sealed: there is nothing to compare with"
+							   : psprintf("none of the trace's " INT64_FORMAT
+										  " steps is sealed: there is nothing to compare with",
+										  steps.steps));
 		set_hash(row, PROOF_COORDINATOR_ROOT_HASH, hash);
 	}
 }
@@ -253,7 +255,7 @@ prove_without_trace(ProofRow *row, const Run *run)
 	if (!run->found)
 		reason = "the run does not exist, and no trace names it";
 	else if (run->of_other_tenant)
-		reason = "the run belongs to another tenant, and this tenant has no trace of it";
+		reason = "the run is not of this tenant, which has no trace of it";
 	else
 		reason = "the run has no trace";
 
@@ -359,5 +361,5 @@ runlink_proof(PG_FUNCTION_ARGS)
 Datum
 runlink_proof_steps(PG_FUNCTION_ARGS)
 {
-	return run_answer(fcinfo, &app_call_proof, &proof_steps_query);
+	return run_answer(fcinfo, &app_call_proof_steps, &proof_steps_query);
 }

@@ -10,6 +10,8 @@
  */
 #include "compat.h"
 
+#include <ctype.h>
+
 #include "fmgr.h"
 #include "utils/builtins.h"
 
@@ -39,8 +41,13 @@ typedef struct ReportWriter
 	int64		rows;
 } ReportWriter;
 
+/* to_char knows no infinity and shows no era of its own accord. */
 #define UTC_TIME(column) \
-	"pg_catalog.to_char(pg_catalog.timezone('UTC', " column "), 'YYYY-MM-DD HH24:MI:SS\"Z\"')"
+	"CASE WHEN pg_catalog.isfinite(" column ") THEN pg_catalog.concat(" \
+	"pg_catalog.to_char(pg_catalog.timezone('UTC', " column "), 'YYYY-MM-DD HH24:MI:SS\"Z\"')," \
+	" CASE WHEN " column " OPERATOR(pg_catalog.<)" \
+	" '0001-01-01 00:00:00+00'::pg_catalog.timestamptz THEN ' BC' END)" \
+	" ELSE " column "::pg_catalog.text END"
 
 static void
 build_summary_query(StringInfo sql, const Binding *binding)
@@ -121,35 +128,47 @@ build_remedies_query(StringInfo sql, const Binding *binding)
 	append_template(sql, binding, "SELECT c.remedy" MISWIRED " AND c.remedy IS NOT NULL");
 }
 
+/* Does a character of a cell mean something to Markdown where it stands? */
+static bool
+is_markup(const char *text, const char *c)
+{
+	switch (*c)
+	{
+		case '|':
+		case '\\':
+		case '`':
+		case '*':
+		case '~':
+		case '[':
+		case ']':
+			return true;
+		case '_':
+			/* within a word, as in most of our ids, it does not */
+			return c == text || !isalnum((unsigned char) c[-1]) || !isalnum((unsigned char) c[1]);
+		default:
+			return false;
+	}
+}
+
 /* Appends text as a cell of a Markdown table that cannot break out of it. */
 static void
-append_cell(StringInfo report, const char *value)
+append_cell(StringInfo report, const char *text)
 {
-	for (const char *c = value; *c != '\0'; c++)
+	for (const char *c = text; *c != '\0'; c++)
 	{
-		switch (*c)
+		if (*c == '<')
+			appendStringInfoString(report, "&lt;");
+		else if (*c == '>')
+			appendStringInfoString(report, "&gt;");
+		else if (*c == '&')
+			appendStringInfoString(report, "&amp;");
+		else if ((unsigned char) *c < ' ')
+			appendStringInfoChar(report, ' ');	/* a line break would end the row */
+		else
 		{
-			case '<':
-				appendStringInfoString(report, "&lt;");
-				break;
-			case '>':
-				appendStringInfoString(report, "&gt;");
-				break;
-			case '&':
-				appendStringInfoString(report, "&amp;");
-				break;
-			case '|':
-			case '\\':
-			case '`':
-			case '*':
-			case '[':
-			case ']':
+			if (is_markup(text, c))
 				appendStringInfoChar(report, '\\');
-				appendStringInfoChar(report, *c);
-				break;
-			default:
-				/* a control character, a line break above all, ends no row */
-				appendStringInfoChar(report, (unsigned char) *c < ' ' ? ' ' : *c);
+			appendStringInfoChar(report, *c);
 		}
 	}
 }
@@ -310,7 +329,7 @@ runlink_report(PG_FUNCTION_ARGS)
 	appendStringInfoString(&report, "# Linkage report of a run\n");
 	append_section(&report, "Summary", &summary_query, &run, tenant_id, "");
 	append_section(&report, "Evidence", &evidence_table_query, &run, tenant_id,
-				   "Nothing is linked to this run, and it is not in runs.");
+				   "No record is linked to this run.");
 	append_section(&report, "Proof", &proof_table_query, &run, tenant_id, "");
 	append_section(&report, "Governance events", &governance_table_query, &run, tenant_id,
 				   "No event of the audit ledger belongs to this run.");

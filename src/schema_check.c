@@ -12,9 +12,11 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -23,6 +25,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "binding.h"
 
@@ -56,17 +59,21 @@ typedef struct SchemaCheck
 	const char *schema;			/* unquoted */
 	Oid			namespace;
 	const AppTable *table;
-	AppTableId	table_id;
 	char	   *table_name;		/* qualified and quoted */
 	Oid			relid;
 	bool		is_table;		/* not a view or foreign table */
 	bool		is_partitioned;
 } SchemaCheck;
 
-static const char *
-level_of(const SchemaCheck *check)
+/* What the table as a whole is needed for. */
+static int
+table_use(const AppTable *table)
 {
-	return check->table->optional ? "info" : "required";
+	int			use = 0;
+
+	for (const AppColumn *column = table->columns; column->name != NULL; column++)
+		use |= column->use & FOR_CALLS;
+	return use;
 }
 
 /* Starts a finding about the table of the check. */
@@ -79,7 +86,7 @@ begin_finding(const SchemaCheck *check, const char *check_id, const char *level)
 		.status = "ok",
 		.domain = check->table->domain,
 		.object = check->table_name,
-		.needed_by = app_needed_by(check->table_id),
+		.needed_by = app_needed_by(table_use(check->table)),
 	};
 
 	return finding;
@@ -100,9 +107,23 @@ relkind_name(char relkind)
 			return "materialized view";
 		case RELKIND_FOREIGN_TABLE:
 			return "foreign table";
+		case RELKIND_SEQUENCE:
+			return "sequence";
+		case RELKIND_INDEX:
+		case RELKIND_PARTITIONED_INDEX:
+			return "index";
+		case RELKIND_COMPOSITE_TYPE:
+			return "composite type";
 		default:
-			return NULL;
+			return "relation of another kind";
 	}
+}
+
+static bool
+relkind_is_readable(char relkind)
+{
+	return relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
+		relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE;
 }
 
 /* The table itself; returns whether there is something further to look at. */
@@ -110,16 +131,16 @@ static bool
 check_table(SchemaCheck *check)
 {
 	Finding		finding = begin_finding(check, psprintf("table.%s", check->table->name),
-										level_of(check));
+										check->table->optional ? "info" : "required");
 	char		relkind = OidIsValid(check->relid) ? get_rel_relkind(check->relid) : '\0';
-	bool		readable_kind = relkind_name(relkind) != NULL;
 
 	check->is_partitioned = (relkind == RELKIND_PARTITIONED_TABLE);
 	check->is_table = check->is_partitioned || relkind == RELKIND_RELATION;
 
 	finding.expected = "table or view";
-	finding.found = readable_kind ? relkind_name(relkind) : NULL;
-	if (!OidIsValid(check->relid))
+	if (OidIsValid(check->relid))
+		finding.found = relkind_name(relkind);
+	else
 	{
 		finding.status = "missing";
 		finding.why = check->table->optional
@@ -127,30 +148,34 @@ check_table(SchemaCheck *check)
 			: "only the application's migrations know all of it, so there is no remedy here; "
 			"a view of this name serves as well";
 	}
-	else if (!readable_kind)
+	if (OidIsValid(check->relid) && !relkind_is_readable(relkind))
 	{
+		finding.level = "required";
 		finding.status = "wrong_type";
-		finding.why = "it is no relation that can be read";
+		finding.why = "its rows cannot be read";
 	}
-	else if (!check->is_table)
+	else if (check->is_table)
+		finding.why = "the calls read it";
+	else if (OidIsValid(check->relid))
 		finding.why = "keys, indexes and triggers are those of the tables behind it, "
 			"and were not checked";
-	else
-		finding.why = "the calls read it";
 	check->report(check->sink, &finding);
-	return readable_kind;
+	return relkind_is_readable(relkind);
 }
+
+/* Every call in one: it reads whatever any of them reads. */
+static const AppCall every_call = {"runlink", FOR_CALLS};
 
 static void
 check_privilege(const SchemaCheck *check)
 {
 	Finding		finding = begin_finding(check, psprintf("privilege.%s", check->table->name),
-										level_of(check));
+										"required");
 	char	   *role = GetUserNameFromId(GetUserId(), false);
 
 	finding.expected = psprintf("SELECT for %s", quote_identifier(role));
 	finding.why = "the calls read as their caller";
-	if (table_readable(check->table, check->relid))
+	if (table_readable(check->table, check->relid, &every_call))
 		finding.found = finding.expected;
 	else
 	{
@@ -161,12 +186,14 @@ check_privilege(const SchemaCheck *check)
 	check->report(check->sink, &finding);
 }
 
+/* A legacy link is only looked at where it is, but then with its type. */
 static const char *
-column_level(const SchemaCheck *check, const AppColumn *column)
+column_level(const AppColumn *column, const char *status)
 {
-	if (column->use & (COLUMN_NEEDED | COLUMN_PLAN))
-		return level_of(check);
-	return "info";
+	bool		needed = (column->use & FOR_CALLS) &&
+		(!(column->use & COLUMN_LEGACY) || strcmp(status, "wrong_type") == 0);
+
+	return needed || (column->use & COLUMN_PLAN) ? "required" : "info";
 }
 
 static const char *
@@ -174,9 +201,63 @@ column_why(const AppColumn *column)
 {
 	if (column->why != NULL)
 		return column->why;
-	if (column->use & COLUMN_NEEDED)
+	if (column->use & FOR_CALLS)
 		return "the calls cannot answer without it";
 	return "told in the detail of evidence";
+}
+
+static char *
+with_default(const AppColumn *column, const char *before)
+{
+	return column->default_value != NULL ? psprintf("%s%s", before, column->default_value) : "";
+}
+
+static void
+mend_missing_column(const SchemaCheck *check, const AppColumn *column, Finding *finding)
+{
+	if (!column->addable)
+	{
+		finding->why = psprintf("%s; its values are lost with it, so there is no remedy here",
+								finding->why);
+		return;
+	}
+	finding->why = psprintf("%s; the remedy holds an ACCESS EXCLUSIVE lock for a moment: it rewrites "
+							"no rows", finding->why);
+	finding->remedy = psprintf("alter table %s add column %s %s%s%s", check->table_name,
+							   quote_identifier(column->name), column->declared,
+							   column->not_null ? " not null" : "",
+							   with_default(column, " default "));
+}
+
+static bool
+column_has_default(Oid relid, const char *column)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(relid, column);
+	bool		has_default = ((Form_pg_attribute) GETSTRUCT(tuple))->atthasdef;
+
+	ReleaseSysCache(tuple);
+	return has_default;
+}
+
+/* A default goes first, since it may have no cast, and comes back last. */
+static void
+mend_column_type(const SchemaCheck *check, const AppColumn *column, Oid type, Finding *finding)
+{
+	const char *name = quote_identifier(column->name);
+	bool		to_utc = (column->type == TIMESTAMPTZOID && getBaseType(type) == TIMESTAMPOID);
+
+	finding->why = psprintf("%s; the remedy rewrites the table under an ACCESS EXCLUSIVE lock%s",
+							finding->why, to_utc ? " and takes the times as UTC" : "");
+	finding->remedy = psprintf("alter table %s %salter column %s type %s using %s%s%s%s%s",
+							   check->table_name,
+							   column_has_default(check->relid, column->name)
+							   ? psprintf("alter column %s drop default, ", name) : "",
+							   name, column->declared, name,
+							   to_utc ? " at time zone " : "::",
+							   to_utc ? "'UTC'" : column->declared,
+							   column->default_value != NULL
+							   ? psprintf(", alter column %s set default ", name) : "",
+							   with_default(column, ""));
 }
 
 static void
@@ -184,13 +265,15 @@ check_column(const SchemaCheck *check, const AppColumn *column)
 {
 	Finding		finding = begin_finding(check,
 										psprintf("column.%s.%s", check->table->name, column->name),
-										column_level(check, column));
+										NULL);
 	AttrNumber	attnum = get_attnum(check->relid, column->name);
-	bool		mendable = check->is_table && (column->use & (COLUMN_NEEDED | COLUMN_PLAN | COLUMN_LEGACY));
+	bool		mendable = check->is_table && column->declared != NULL &&
+		!(column->use & COLUMN_WRITER);
 
 	finding.object = psprintf("%s.%s", check->table_name, quote_identifier(column->name));
 	finding.expected = column->declared != NULL ? column->declared : "any type";
 	finding.why = column_why(column);
+	finding.needed_by = app_needed_by(column->use);
 	if (column->use & COLUMN_WRITER)
 		finding.needed_by = "run_metrics_driver, run_signal_driver";
 	else if (column->use & COLUMN_PLAN)
@@ -199,13 +282,8 @@ check_column(const SchemaCheck *check, const AppColumn *column)
 	if (attnum == InvalidAttrNumber)
 	{
 		finding.status = "missing";
-		if (mendable && column->qualifiers != NULL)
-			finding.remedy = psprintf("alter table %s add column %s %s%s", check->table_name,
-									  quote_identifier(column->name), column->declared,
-									  column->qualifiers);
-		else if (mendable)
-			finding.why = psprintf("%s; its values are lost with it, so there is no remedy here",
-								   finding.why);
+		if (mendable)
+			mend_missing_column(check, column, &finding);
 	}
 	else
 	{
@@ -219,16 +297,10 @@ check_column(const SchemaCheck *check, const AppColumn *column)
 		{
 			finding.status = "wrong_type";
 			if (mendable)
-			{
-				finding.why = psprintf("%s; the remedy rewrites the table under an "
-									   "ACCESS EXCLUSIVE lock", finding.why);
-				finding.remedy = psprintf("alter table %s alter column %s type %s using %s::%s",
-										  check->table_name, quote_identifier(column->name),
-										  column->declared, quote_identifier(column->name),
-										  column->declared);
-			}
+				mend_column_type(check, column, type, &finding);
 		}
 	}
+	finding.level = column_level(column, finding.status);
 	check->report(check->sink, &finding);
 }
 
@@ -263,6 +335,8 @@ enum
 	INDEX_NAME = 1,
 	INDEX_VALID,
 	INDEX_UNIQUE,
+	INDEX_PRIMARY,
+	INDEX_PLAIN_COLLATION,
 	INDEX_KEYS,
 	INDEX_PREDICATE
 };
@@ -274,6 +348,10 @@ query_indexes(const SchemaCheck *check)
 					"select i.indexrelid::regclass::text,"
 					" i.indisvalid and i.indisready and i.indislive,"
 					" i.indisunique and i.indimmediate,"
+					" i.indisprimary,"
+					" not exists (select from unnest(i.indcollation, i.indkey) as k (coll, attnum)"
+					" left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum"
+					" where k.coll not in (0, coalesce(a.attcollation, 100))),"
 					" (select string_agg(pg_get_indexdef(i.indexrelid, k, false), ', ' order by k)"
 					" from generate_series(1, i.indnkeyatts) as k),"
 					" pg_get_expr(i.indpred, i.indrelid)"
@@ -284,34 +362,53 @@ query_indexes(const SchemaCheck *check)
 					" order by i.indisvalid desc, c.relname");
 }
 
+/* A list of columns as it stands in a check_id, which has no blanks. */
+static char *
+without_blanks(const char *list)
+{
+	char	   *result = pstrdup(list);
+	char	   *end = result;
+
+	for (const char *c = list; *c != '\0'; c++)
+	{
+		if (*c != ' ')
+			*end++ = *c;
+	}
+	*end = '\0';
+	return result;
+}
+
 static void
 check_key(const SchemaCheck *check)
 {
+	const AppTable *table = check->table;
 	Finding		finding = begin_finding(check,
-										psprintf("key.%s.%s", check->table->name, check->table->key),
-										level_of(check));
+										psprintf("key.%s.%s", table->name,
+												 without_blanks(table->key)),
+										"required");
+	const char *constraint = table->key_constraint;
 
-	finding.object = psprintf("%s (%s)", check->table_name, check->table->key);
-	finding.expected = check->table->key_constraint;
+	finding.object = psprintf("%s (%s)", check->table_name, table->key);
+	finding.expected = constraint;
 	finding.why = "one record must be one row of evidence; the remedy builds an index under "
 		"an ACCESS EXCLUSIVE lock";
-	finding.status = "missing";
 
 	query_indexes(check);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
+		if (catalogue_is_true(i, INDEX_PRIMARY))
+			constraint = "unique";	/* a table has but one primary key */
 		if (catalogue_is_true(i, INDEX_VALID) && catalogue_is_true(i, INDEX_UNIQUE) &&
 			catalogue_value(i, INDEX_PREDICATE) == NULL &&
-			strcmp(catalogue_value(i, INDEX_KEYS), check->table->key) == 0)
-		{
-			finding.status = "ok";
+			strcmp(catalogue_value(i, INDEX_KEYS), table->key) == 0)
 			finding.found = catalogue_value(i, INDEX_NAME);
-			break;
-		}
 	}
-	if (strcmp(finding.status, "ok") != 0)
-		finding.remedy = psprintf("alter table %s add %s (%s)", check->table_name,
-								  check->table->key_constraint, check->table->key);
+	if (finding.found == NULL)
+	{
+		finding.status = "missing";
+		finding.remedy = psprintf("alter table %s add %s (%s)", check->table_name, constraint,
+								  table->key);
+	}
 	check->report(check->sink, &finding);
 }
 
@@ -344,7 +441,8 @@ check_link_index(const SchemaCheck *check, const AppLink *link)
 {
 	Finding		finding = begin_finding(check,
 										psprintf("index.%s.%s", check->table->name, link->linked_by),
-										check->table->optional ? "info" : "recommended");
+										"recommended");
+	const char *name = link->index_name;
 	char	   *key = expand(check, link->index_key);
 	char	   *where = expand(check, link->index_where);
 	char	   *suffix = where != NULL ? psprintf(" where %s", where) : "";
@@ -359,15 +457,16 @@ check_link_index(const SchemaCheck *check, const AppLink *link)
 		"lock, which lets writes go on, but cannot run in a transaction block; without that word "
 		"it can, and holds a SHARE lock, which blocks writes";
 	finding.status = "missing";
+	if (name == NULL || OidIsValid(get_relname_relid(name, check->namespace)))
+		name = "";				/* Postgres chooses one */
 	finding.remedy = psprintf("create index %s%s%son %s (%s)%s", concurrently,
-							  link->index_name != NULL ? link->index_name : "",
-							  link->index_name != NULL ? " " : "",
-							  check->table_name, key, suffix);
+							  name, name[0] != '\0' ? " " : "", check->table_name, key, suffix);
 
 	query_indexes(check);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		if (!index_serves(catalogue_value(i, INDEX_KEYS), catalogue_value(i, INDEX_PREDICATE),
+		if (!catalogue_is_true(i, INDEX_PLAIN_COLLATION) ||
+			!index_serves(catalogue_value(i, INDEX_KEYS), catalogue_value(i, INDEX_PREDICATE),
 						  key, where))
 			continue;
 		finding.found = catalogue_value(i, INDEX_NAME);
@@ -414,6 +513,8 @@ check_guard(const SchemaCheck *check, const char *event, int16 event_bit)
 	{
 		finding.status = "disabled";
 		finding.found = disabled;
+		finding.why = psprintf("%s; the remedy holds a SHARE ROW EXCLUSIVE lock for a moment",
+							   finding.why);
 		finding.remedy = psprintf("alter table %s %s", check->table_name, catalogue_value(0, 3));
 	}
 	else if (enabled != NULL)
@@ -511,7 +612,6 @@ check_schema(Oid function, ReportFinding report, void *sink)
 	check_encoding(&check);
 	for (int id = 0; id < APP_TABLE_COUNT; id++)
 	{
-		check.table_id = id;
 		check.table = &app_tables[id];
 		check.table_name = quote_qualified_identifier(check.schema, check.table->name);
 		check.relid = get_relname_relid(check.table->name, namespace);
