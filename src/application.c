@@ -12,6 +12,8 @@
 
 #define VARCHAR			"character varying"
 #define VARCHAR64		"character varying(64)"
+#define TEXT			"pg_catalog.text"
+#define JSONB			"pg_catalog.jsonb"
 #define TIMESTAMPTZ		"timestamp with time zone"
 
 #define FOR_RECORDS		(FOR_LINKAGE | FOR_EVIDENCE)
@@ -48,7 +50,7 @@ static const AppColumn runs_columns[] = {
 	NULLABLE("tenant_id", FOR_CALLS, TEXTOID, VARCHAR),
 	NEEDED("goal", FOR_EVIDENCE, TEXTOID, VARCHAR),
 	NEEDED("status", FOR_EVIDENCE, TEXTOID, VARCHAR),
-	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
+	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	{"risk_level", FOR_EVIDENCE | COLUMN_PLAN, TEXTOID, "character varying(20)",
 	true, true, "'NORMAL'", "the run's risk, which run_metrics_driver writes"},
 	{"policy_violation", COLUMN_PLAN | COLUMN_DETAIL, BOOLOID, "boolean",
@@ -85,8 +87,8 @@ static const AppColumn incidents_columns[] = {
 	NEEDED("title", FOR_EVIDENCE, TEXTOID, "character varying(255)"),
 	NEEDED("severity", FOR_EVIDENCE, TEXTOID, "character varying(20)"),
 	NEEDED("status", FOR_EVIDENCE, TEXTOID, "character varying(20)"),
-	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "now()"),
-	{"source_run_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_PLAN, TEXTOID, "text",
+	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "pg_catalog.now()"),
+	{"source_run_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_PLAN, TEXTOID, TEXT,
 	true, false, NULL, "the run that caused the incident"},
 	{"llm_run_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR,
 	true, false, NULL, "older incidents name their run here"},
@@ -118,7 +120,7 @@ static const AppColumn prevention_records_columns[] = {
 	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR64),
 	NEEDED("policy_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
 	NEEDED("outcome", FOR_RECORDS, TEXTOID, "character varying(32)"),
-	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "now()"),
+	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "pg_catalog.now()"),
 	{"run_id", FOR_RECORDS | COLUMN_PLAN, TEXTOID, VARCHAR64, true, false, NULL,
 		"the run that the policy was evaluated for; this is what migration 124 "
 		"(124_prevention_records_run_id.py) adds together with its index: afterwards stamp the "
@@ -169,7 +171,7 @@ static const AppColumn policy_enforcements_columns[] = {
 	NEEDED("rule_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR),
 	NULLABLE("run_id", FOR_RECORDS, TEXTOID, VARCHAR),
 	NEEDED("action_taken", FOR_EVIDENCE, TEXTOID, "character varying(16)"),
-	DEFAULTED("triggered_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
+	DEFAULTED("triggered_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	DETAIL("incident_id"), DETAIL("details"),
 	COLUMNS_END
 };
@@ -195,7 +197,7 @@ static const AppColumn limit_breaches_columns[] = {
 	{"run_id", FOR_RECORDS | COLUMN_PLAN, TEXTOID, VARCHAR, true, false, NULL,
 	"the run that breached the limit"},
 	NEEDED("breach_type", FOR_EVIDENCE, TEXTOID, "character varying(16)"),
-	DEFAULTED("breached_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
+	DEFAULTED("breached_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	DETAIL("value_at_breach"), DETAIL("limit_value"), DETAIL("incident_id"),
 	DETAIL("recovered_at"), DETAIL("details"),
 	COLUMNS_END
@@ -231,17 +233,17 @@ static const AppColumn audit_ledger_columns[] = {
 	NEEDED("entity_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
 	NEEDED("actor_type", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "character varying(16)"),
 	NULLABLE("actor_id", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
-	NULLABLE("action_reason", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "text"),
-	NULLABLE("before_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, "jsonb"),
-	NULLABLE("after_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, "jsonb"),
-	DEFAULTED("created_at", FOR_EVENTS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
+	NULLABLE("action_reason", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, TEXT),
+	NULLABLE("before_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
+	NULLABLE("after_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
+	DEFAULTED("created_at", FOR_EVENTS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	DETAIL("correlation_id"),
 	COLUMNS_END
 };
 
 /* The function is leakproof, so its indexes serve under row-level security. */
 #define STATE_KEY(state, key) \
-	"@extschema@.runlink_json_string(" state ", '" key "'::text)"
+	"@extschema@.runlink_json_string(" state ", '" key "'::pg_catalog.text)"
 #define STATE_LINK(state, key) \
 	{state "." key, APP_AUDIT_LEDGER, state, false, \
 		"@extschema@.runlink_json_string(t." state ", '" key "'::pg_catalog.text)" SQL_EQ "$1", \
@@ -277,7 +279,7 @@ static const AppColumn aos_traces_columns[] = {
 	NEEDED("run_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
 	NEEDED("tenant_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
 	NEEDED("status", FOR_EVIDENCE | FOR_PROOF, TEXTOID, "character varying(32)"),
-	DEFAULTED("started_at", FOR_EVIDENCE | FOR_PROOF, TIMESTAMPTZOID, TIMESTAMPTZ, true, "now()"),
+	DEFAULTED("started_at", FOR_EVIDENCE | FOR_PROOF, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	NULLABLE("completed_at", FOR_PROOF_JSON | COLUMN_DETAIL, TIMESTAMPTZOID, TIMESTAMPTZ),
 	DETAIL("agent_id"), DETAIL("correlation_id"), DETAIL("root_hash"), DETAIL("incident_id"),
 	DETAIL("violation_step_index"), DETAIL("violation_policy_id"), DETAIL("violation_reason"),
@@ -453,4 +455,22 @@ app_needed_by(int use)
 			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", calls[i]->name);
 	}
 	return names.data;
+}
+
+/*
+ * SQL of the map as Postgres prints it where only pg_catalog is on the
+ * search_path, palloc'd.
+ */
+char *
+app_as_printed(const char *sql)
+{
+	static const char prefix[] = "pg_catalog.";
+	StringInfoData printed;
+	const char *next;
+
+	initStringInfo(&printed);
+	for (; (next = strstr(sql, prefix)) != NULL; sql = next + strlen(prefix))
+		appendBinaryStringInfo(&printed, sql, next - sql);
+	appendStringInfoString(&printed, sql);
+	return printed.data;
 }

@@ -79,9 +79,8 @@ typedef struct AppLink
 	bool		legacy;			/* kept for old rows, counted apart */
 	const char *condition;		/* SQL, true for records linked to run $1 */
 	const char *index_key;		/* first keys of an index that serves it, as
-								 * pg_get_indexdef prints them; or NULL */
-	const char *index_where;	/* predicate that such an index may have, as
-								 * pg_get_expr prints it; or NULL */
+								 * Postgres prints them but for pg_catalog; or NULL */
+	const char *index_where;	/* predicate that such an index may have, likewise */
 	const char *index_name;		/* name given by the remedy; NULL: Postgres's choice */
 } AppLink;
 
@@ -133,5 +132,6 @@ extern const AppCall app_call_report;
 extern bool app_call_reads_column(const AppCall *call, const AppColumn *column);
 extern bool app_call_reads_table(const AppCall *call, const AppTable *table);
 extern char *app_needed_by(int use);
+extern char *app_as_printed(const char *sql);
 
 #endif							/* RUNLINK_APPLICATION_H */

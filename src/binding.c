@@ -125,7 +125,7 @@ verify_columns(const AppTable *table, Oid relid, const AppCall *call)
 						 errmsg("column \"%s\" of %s has the wrong type",
 								column->name, qualified_name(table)),
 						 errdetail("%s expects %s, found %s.", call->name,
-								   column->declared, format_type_be(type)),
+								   app_as_printed(column->declared), format_type_be(type)),
 						 errhint("See %s.runlink_schema_check() for the SQL that mends it.",
 								 quote_identifier(bound.schema))));
 		}

@@ -271,7 +271,7 @@ check_column(const SchemaCheck *check, const AppColumn *column)
 		!(column->use & COLUMN_WRITER);
 
 	finding.object = psprintf("%s.%s", check->table_name, quote_identifier(column->name));
-	finding.expected = column->declared != NULL ? column->declared : "any type";
+	finding.expected = column->declared != NULL ? app_as_printed(column->declared) : "any type";
 	finding.why = column_why(column);
 	finding.needed_by = app_needed_by(column->use);
 	if (column->use & COLUMN_WRITER)
@@ -412,7 +412,7 @@ check_key(const SchemaCheck *check)
 	check->report(check->sink, &finding);
 }
 
-/* Does an index with these keys and this predicate serve a link? */
+/* Does an index with these keys and this predicate serve a link?  All are as printed. */
 static bool
 index_serves(const char *keys, const char *predicate, const char *link_key, const char *link_where)
 {
@@ -448,8 +448,8 @@ check_link_index(const SchemaCheck *check, const AppLink *link)
 	char	   *suffix = where != NULL ? psprintf(" where %s", where) : "";
 	const char *concurrently = check->is_partitioned ? "" : "concurrently ";
 
-	finding.object = psprintf("%s (%s)", check->table_name, key);
-	finding.expected = psprintf("index on (%s)%s", key, suffix);
+	finding.object = psprintf("%s (%s)", check->table_name, app_as_printed(key));
+	finding.expected = app_as_printed(psprintf("index on (%s)%s", key, suffix));
 	finding.why = check->is_partitioned
 		? "without it the calls read the whole table; building it on a partitioned table "
 		"holds a SHARE lock, which blocks writes"
@@ -467,7 +467,7 @@ check_link_index(const SchemaCheck *check, const AppLink *link)
 	{
 		if (!catalogue_is_true(i, INDEX_PLAIN_COLLATION) ||
 			!index_serves(catalogue_value(i, INDEX_KEYS), catalogue_value(i, INDEX_PREDICATE),
-						  key, where))
+						  app_as_printed(key), where != NULL ? app_as_printed(where) : NULL))
 			continue;
 		finding.found = catalogue_value(i, INDEX_NAME);
 		if (catalogue_is_true(i, INDEX_VALID))
