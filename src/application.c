@@ -7,6 +7,8 @@
  */
 #include "application.h"
 
+#include <ctype.h>
+
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 
@@ -198,8 +200,9 @@ static const AppColumn limit_breaches_columns[] = {
 	"the run that breached the limit"},
 	NEEDED("breach_type", FOR_EVIDENCE, TEXTOID, "character varying(16)"),
 	DEFAULTED("breached_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
-	DETAIL("value_at_breach"), DETAIL("limit_value"), DETAIL("incident_id"),
-	DETAIL("recovered_at"), DETAIL("details"),
+	NULLABLE("value_at_breach", FOR_EVIDENCE_JSON | COLUMN_DETAIL, NUMERICOID, "numeric(18,4)"),
+	NEEDED("limit_value", FOR_EVIDENCE_JSON | COLUMN_DETAIL, NUMERICOID, "numeric(18,4)"),
+	DETAIL("incident_id"), DETAIL("recovered_at"), DETAIL("details"),
 	COLUMNS_END
 };
 
@@ -231,8 +234,8 @@ static const AppColumn audit_ledger_columns[] = {
 	NEEDED("event_type", FOR_EVENTS, TEXTOID, VARCHAR64),
 	NEEDED("entity_type", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "character varying(32)"),
 	NEEDED("entity_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
-	NEEDED("actor_type", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "character varying(16)"),
-	NULLABLE("actor_id", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
+	NEEDED("actor_type", FOR_GOVERNANCE | FOR_EVIDENCE_JSON | COLUMN_DETAIL, TEXTOID, "character varying(16)"),
+	NULLABLE("actor_id", FOR_GOVERNANCE | FOR_EVIDENCE_JSON | COLUMN_DETAIL, TEXTOID, VARCHAR64),
 	NULLABLE("action_reason", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, TEXT),
 	NULLABLE("before_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
 	NULLABLE("after_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
@@ -241,13 +244,17 @@ static const AppColumn audit_ledger_columns[] = {
 	COLUMNS_END
 };
 
-/* The function is leakproof, so its indexes serve under row-level security. */
+/*
+ * The function is leakproof, so its indexes serve under row-level security.
+ * They are not partial: the planner takes no statistics from a partial index,
+ * and without them would rather read all events of a tenant.
+ */
 #define STATE_KEY(state, key) \
 	"@extschema@.runlink_json_string(" state ", '" key "'::pg_catalog.text)"
 #define STATE_LINK(state, key) \
 	{state "." key, APP_AUDIT_LEDGER, state, false, \
 		"@extschema@.runlink_json_string(t." state ", '" key "'::pg_catalog.text)" SQL_EQ "$1", \
-		STATE_KEY(state, key), "(" STATE_KEY(state, key) " IS NOT NULL)", \
+		STATE_KEY(state, key), NULL, \
 		"audit_ledger_" state "_" key "_idx"}
 
 #define INCIDENT_OF_RUN(link) \
@@ -405,7 +412,9 @@ const AppTable app_tables[APP_TABLE_COUNT] = {
 
 const AppCall app_call_linkage = {"runlink_linkage", FOR_LINKAGE};
 const AppCall app_call_evidence = {"runlink_evidence", FOR_EVIDENCE};
-const AppCall app_call_evidence_json = {"runlink_evidence_json", FOR_EVIDENCE};
+const AppCall app_call_evidence_json = {
+	"runlink_evidence_json", FOR_EVIDENCE | FOR_EVIDENCE_JSON
+};
 const AppCall app_call_governance = {"runlink_governance", FOR_GOVERNANCE};
 const AppCall app_call_proof = {"runlink_proof", FOR_PROOF};
 const AppCall app_call_proof_steps = {"runlink_proof_steps", FOR_PROOF};
@@ -435,26 +444,53 @@ app_call_reads_table(const AppCall *call, const AppTable *table)
 
 /*
  * The names of the calls that need what is for the given use, as a palloc'd
- * list for people.  A call that needs the same as another is not listed too.
+ * list for people.  A JSON call is listed only for what it needs besides the
+ * call that it is made of.
  */
 char *
 app_needed_by(int use)
 {
-	const AppCall *const calls[] = {
-		&app_call_linkage, &app_call_evidence, &app_call_governance, &app_call_proof,
-		&app_call_proof_json, &app_call_report
+	const struct
+	{
+		const AppCall *call;
+		int			uses;
+		int			unless;
+	}			calls[] = {
+		{&app_call_linkage, FOR_LINKAGE, 0},
+		{&app_call_evidence, FOR_EVIDENCE | COLUMN_DETAIL, 0},
+		{&app_call_evidence_json, FOR_EVIDENCE_JSON, FOR_EVIDENCE},
+		{&app_call_governance, FOR_GOVERNANCE, 0},
+		{&app_call_proof, FOR_PROOF, 0},
+		{&app_call_proof_json, FOR_PROOF_JSON, FOR_PROOF},
+		{&app_call_report, FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF | COLUMN_DETAIL, 0},
 	};
 	StringInfoData names;
 
-	if (use & COLUMN_DETAIL)
-		use |= FOR_EVIDENCE;
 	initStringInfo(&names);
 	for (size_t i = 0; i < lengthof(calls); i++)
 	{
-		if (calls[i]->needs & use)
-			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", calls[i]->name);
+		if ((use & calls[i].uses) && !(use & calls[i].unless))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", calls[i].call->name);
 	}
 	return names.data;
+}
+
+/* Does SQL of the map name a column? */
+bool
+app_names_column(const char *sql, const char *column)
+{
+	size_t		length = strlen(column);
+	const char *at = sql;
+
+	while ((at = strstr(at, column)) != NULL)
+	{
+		bool		begins = (at == sql || !(isalnum((unsigned char) at[-1]) || at[-1] == '_'));
+
+		at += length;
+		if (begins && !(isalnum((unsigned char) *at) || *at == '_'))
+			return true;
+	}
+	return false;
 }
 
 /*

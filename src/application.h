@@ -48,12 +48,13 @@ typedef enum AppTableId
 #define FOR_EVIDENCE	0x0002
 #define FOR_GOVERNANCE	0x0004
 #define FOR_PROOF		0x0008
-#define FOR_PROOF_JSON	0x0010	/* what it needs besides FOR_PROOF */
-#define FOR_CALLS		0x001F
-#define COLUMN_LEGACY	0x0020	/* a legacy link; not looked at where it is gone */
-#define COLUMN_DETAIL	0x0040	/* told in the detail of evidence where it exists */
-#define COLUMN_PLAN		0x0080	/* the linkage plan requires it */
-#define COLUMN_WRITER	0x0100	/* only a writer of the application wants it */
+#define FOR_EVIDENCE_JSON	0x0010	/* what it needs besides FOR_EVIDENCE */
+#define FOR_PROOF_JSON	0x0020	/* what it needs besides FOR_PROOF */
+#define FOR_CALLS		0x003F
+#define COLUMN_LEGACY	0x0040	/* a legacy link; not looked at where it is gone */
+#define COLUMN_DETAIL	0x0080	/* told in the detail of evidence where it exists */
+#define COLUMN_PLAN		0x0100	/* the linkage plan requires it */
+#define COLUMN_WRITER	0x0200	/* only a writer of the application wants it */
 
 typedef struct AppColumn
 {
@@ -132,6 +133,7 @@ extern const AppCall app_call_report;
 extern bool app_call_reads_column(const AppCall *call, const AppColumn *column);
 extern bool app_call_reads_table(const AppCall *call, const AppTable *table);
 extern char *app_needed_by(int use);
+extern bool app_names_column(const char *sql, const char *column);
 extern char *app_as_printed(const char *sql);
 
 #endif							/* RUNLINK_APPLICATION_H */

@@ -93,6 +93,61 @@ without_blanks(const char *list)
 	return result;
 }
 
+static const char *const column_lost =
+"a column of it is lost with its values, so there is no remedy here";
+
+/* Are the columns that SQL names there, or do their remedies bring them back? */
+static bool
+columns_mendable(const SchemaCheck *check, const char *sql)
+{
+	for (const AppColumn *column = check->table->columns; column->name != NULL; column++)
+	{
+		if (!column->addable && app_names_column(sql, column->name) &&
+			get_attnum(check->relid, column->name) == InvalidAttrNumber)
+			return false;
+	}
+	return true;
+}
+
+/* Is everything that the table is partitioned by among the columns of a list? */
+static bool
+partition_key_is_in(const SchemaCheck *check, const char *list)
+{
+	query_catalogue(check,
+					"select coalesce(string_agg(a.attname, ','), ''),"
+					" coalesce(bool_and(a.attname is not null), false)"
+					" from pg_partitioned_table p cross join unnest(p.partattrs) as k (attnum)"
+					" left join pg_attribute a on a.attrelid = p.partrelid and a.attnum = k.attnum"
+					" and k.attnum > 0 where p.partrelid = $1");
+	if (!catalogue_is_true(0, 2))
+		return false;
+	for (char *name = strtok(catalogue_value(0, 1), ","); name != NULL; name = strtok(NULL, ","))
+	{
+		if (!app_names_column(list, name))
+			return false;
+	}
+	return true;
+}
+
+/* Finds the index of a key; NULL if there is none.  Tells of a primary key too. */
+static char *
+find_key_index(const SchemaCheck *check, bool *has_primary_key)
+{
+	char	   *found = NULL;
+
+	query_indexes(check);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		if (catalogue_is_true(i, INDEX_PRIMARY))
+			*has_primary_key = true;
+		if (catalogue_is_true(i, INDEX_VALID) && catalogue_is_true(i, INDEX_UNIQUE) &&
+			catalogue_value(i, INDEX_PREDICATE) == NULL &&
+			strcmp(catalogue_value(i, INDEX_KEYS), check->table->key) == 0)
+			found = catalogue_value(i, INDEX_NAME);
+	}
+	return found;
+}
+
 /* The key that makes a record one row. */
 void
 check_key(const SchemaCheck *check)
@@ -102,29 +157,27 @@ check_key(const SchemaCheck *check)
 										psprintf("key.%s.%s", table->name,
 												 without_blanks(table->key)),
 										"required");
-	const char *constraint = table->key_constraint;
+	bool		has_primary_key = false;
 
 	finding.object = psprintf("%s (%s)", check->table_name, table->key);
-	finding.expected = constraint;
+	finding.expected = table->key_constraint;
+	finding.found = find_key_index(check, &has_primary_key);
 	finding.why = "one record must be one row of evidence; the remedy builds an index under "
 		"an ACCESS EXCLUSIVE lock";
 
-	query_indexes(check);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		if (catalogue_is_true(i, INDEX_PRIMARY))
-			constraint = "unique";	/* a table has but one primary key */
-		if (catalogue_is_true(i, INDEX_VALID) && catalogue_is_true(i, INDEX_UNIQUE) &&
-			catalogue_value(i, INDEX_PREDICATE) == NULL &&
-			strcmp(catalogue_value(i, INDEX_KEYS), table->key) == 0)
-			finding.found = catalogue_value(i, INDEX_NAME);
-	}
 	if (finding.found == NULL)
-	{
 		finding.status = "missing";
-		finding.remedy = psprintf("alter table %s add %s (%s)", check->table_name, constraint,
-								  table->key);
+	if (finding.found == NULL && check->is_partitioned && !partition_key_is_in(check, table->key))
+	{
+		finding.level = "info";
+		finding.why = "one record must be one row of evidence, but a key of a partitioned table "
+			"has to contain what it is partitioned by: there is no remedy here";
 	}
+	else if (finding.found == NULL && !columns_mendable(check, table->key))
+		finding.why = column_lost;
+	else if (finding.found == NULL)
+		finding.remedy = psprintf("alter table %s add %s (%s)", check->table_name,
+								  has_primary_key ? "unique" : table->key_constraint, table->key);
 	check->report(check->sink, &finding);
 }
 
@@ -145,11 +198,43 @@ expand(const SchemaCheck *check, const char *sql_template)
 	StringInfoData sql;
 	Binding		binding = {.schema = unconstify(char *, check->schema)};
 
-	if (sql_template == NULL)
-		return NULL;
 	initStringInfo(&sql);
 	append_template(&sql, &binding, sql_template);
 	return sql.data;
+}
+
+/* Finds an index that serves a link, if possible a valid one; NULL if there is none. */
+static char *
+find_link_index(const SchemaCheck *check, const char *key, const char *where, bool *valid)
+{
+	query_indexes(check);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		if (catalogue_is_true(i, INDEX_PLAIN_COLLATION) &&
+			index_serves(catalogue_value(i, INDEX_KEYS), catalogue_value(i, INDEX_PREDICATE),
+						 key, where))
+		{
+			*valid = catalogue_is_true(i, INDEX_VALID);
+			return catalogue_value(i, INDEX_NAME);
+		}
+	}
+	return NULL;
+}
+
+/* The statement that makes the index of a link. */
+static char *
+create_index(const SchemaCheck *check, const AppLink *link)
+{
+	const char *name = link->index_name;
+
+	if (name == NULL || OidIsValid(get_relname_relid(name, check->namespace)))
+		name = "";				/* Postgres chooses one */
+	return psprintf("create index %s%s%son %s (%s)%s%s",
+					check->is_partitioned ? "" : "concurrently ",
+					name, name[0] != '\0' ? " " : "",
+					check->table_name, expand(check, link->index_key),
+					link->index_where != NULL ? " where " : "",
+					link->index_where != NULL ? expand(check, link->index_where) : "");
 }
 
 /* An index that serves a link of the table. */
@@ -159,46 +244,30 @@ check_link_index(const SchemaCheck *check, const AppLink *link)
 	Finding		finding = begin_finding(check,
 										psprintf("index.%s.%s", check->table->name, link->linked_by),
 										"recommended");
-	const char *name = link->index_name;
-	char	   *key = expand(check, link->index_key);
-	char	   *where = expand(check, link->index_where);
-	char	   *suffix = where != NULL ? psprintf(" where %s", where) : "";
-	const char *concurrently = check->is_partitioned ? "" : "concurrently ";
+	char	   *key = expand(check, app_as_printed(link->index_key));
+	char	   *where = link->index_where != NULL
+		? expand(check, app_as_printed(link->index_where)) : NULL;
+	bool		valid = false;
 
-	finding.object = psprintf("%s (%s)", check->table_name, app_as_printed(key));
-	finding.expected = app_as_printed(psprintf("index on (%s)%s", key, suffix));
+	finding.object = psprintf("%s (%s)", check->table_name, key);
+	finding.expected = psprintf("index on (%s)%s%s", key, where != NULL ? " where " : "",
+								where != NULL ? where : "");
+	finding.found = find_link_index(check, key, where, &valid);
 	finding.why = check->is_partitioned
 		? "without it the calls read the whole table; building it on a partitioned table "
 		"holds a SHARE lock, which blocks writes"
 		: "without it the calls read the whole table; CONCURRENTLY holds a SHARE UPDATE EXCLUSIVE "
 		"lock, which lets writes go on, but cannot run in a transaction block; without that word "
 		"it can, and holds a SHARE lock, which blocks writes";
-	finding.status = "missing";
-	if (name == NULL || OidIsValid(get_relname_relid(name, check->namespace)))
-		name = "";				/* Postgres chooses one */
-	finding.remedy = psprintf("create index %s%s%son %s (%s)%s", concurrently,
-							  name, name[0] != '\0' ? " " : "", check->table_name, key, suffix);
 
-	query_indexes(check);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		if (!catalogue_is_true(i, INDEX_PLAIN_COLLATION) ||
-			!index_serves(catalogue_value(i, INDEX_KEYS), catalogue_value(i, INDEX_PREDICATE),
-						  app_as_printed(key), where != NULL ? app_as_printed(where) : NULL))
-			continue;
-		finding.found = catalogue_value(i, INDEX_NAME);
-		if (catalogue_is_true(i, INDEX_VALID))
-		{
-			finding.status = "ok";
-			finding.remedy = NULL;
-		}
-		else
-		{
-			finding.status = "not_valid";
-			finding.remedy = psprintf("reindex index %s%s", concurrently, finding.found);
-		}
-		break;
-	}
+	if (!valid)
+		finding.status = finding.found != NULL ? "not_valid" : "missing";
+	if (!valid && !columns_mendable(check, link->index_key))
+		finding.why = column_lost;
+	else if (!valid && finding.found != NULL && !check->is_partitioned)
+		finding.remedy = psprintf("reindex index concurrently %s", finding.found);
+	else if (!valid)
+		finding.remedy = create_index(check, link);
 	check->report(check->sink, &finding);
 }
 

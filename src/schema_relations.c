@@ -20,9 +20,6 @@
 #include "binding.h"
 #include "schema_check.h"
 
-/* Every call in one: it reads whatever any of them reads. */
-static const AppCall every_call = {"runlink", FOR_CALLS};
-
 static const char *
 relkind_name(char relkind)
 {
@@ -101,14 +98,23 @@ check_privilege(const SchemaCheck *check)
 	Finding		finding = begin_finding(check, psprintf("privilege.%s", check->table->name),
 										"required");
 	char	   *role = GetUserNameFromId(GetUserId(), false);
+	int			refused = 0;	/* FOR_ bits of calls that cannot read the table */
 
 	finding.expected = psprintf("SELECT for %s", quote_identifier(role));
 	finding.why = "the calls read as their caller";
-	if (table_readable(check->table, check->relid, &every_call))
+	for (int need = 1; need & FOR_CALLS; need <<= 1)
+	{
+		AppCall		call = {"", need};
+
+		if (!table_readable(check->table, check->relid, &call))
+			refused |= need;
+	}
+	if (refused == 0)
 		finding.found = finding.expected;
 	else
 	{
 		finding.status = "no_privilege";
+		finding.needed_by = app_needed_by(refused);
 		finding.remedy = psprintf("grant select on table %s to %s",
 								  check->table_name, quote_identifier(role));
 	}
