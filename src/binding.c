@@ -262,11 +262,45 @@ link_exists(const AppLink *link)
 }
 
 /*
+ * Appends what a link finds in a table as each kind of evidence it is: the
+ * table is looked at once, also where its records are of two kinds.
+ */
+static void
+append_select(StringInfo sql, const Binding *binding, AppTableId id, const AppLink *link,
+			  AppendSelectList append_select_list)
+{
+	const AppTable *table = &app_tables[id];
+	bool		several = table->items[1].kind != NULL;
+
+	if (!several)
+	{
+		appendStringInfoString(sql, "SELECT ");
+		append_select_list(sql, binding, id, link, table->items);
+	}
+	else
+		appendStringInfoString(sql, "SELECT i.*");
+	append_template(sql, binding, " FROM @extschema@.");
+	appendStringInfo(sql, "%s t", table->name);
+	if (!several)
+		return;
+
+	for (const AppItem *item = table->items; item->kind != NULL; item++)
+	{
+		appendStringInfoString(sql, item == table->items ? " CROSS JOIN LATERAL (SELECT "
+							   : " UNION ALL SELECT ");
+		append_select_list(sql, binding, id, link, item);
+		if (item->condition != NULL)
+			appendStringInfo(sql, " WHERE %s", item->condition);
+	}
+	appendStringInfoString(sql, ") AS i");
+}
+
+/*
  * Appends a UNION ALL over everything in the given tables that is linked to
- * run $1: a branch for each kind of evidence and each link, so that each can
- * use its index, and so that every record comes with the first link that
- * holds and no other.  With own_tenant_only, only records of tenant $2, or of
- * any tenant where $2 is NULL.
+ * run $1: a branch for each link, so that each can use its index, and so that
+ * every record comes with the first link that holds and no other.  With
+ * own_tenant_only, only records of tenant $2, or of any tenant where $2 is
+ * NULL.
  */
 void
 append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables,
@@ -281,32 +315,26 @@ append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables
 		if (!(tables & APP_TABLE_BIT(id)) || !OidIsValid(bound_relids[id]) || table->items == NULL)
 			continue;
 
-		for (const AppItem *item = table->items; item->kind != NULL; item++)
+		for (const AppLink *link = table->links; link->linked_by != NULL; link++)
 		{
-			for (const AppLink *link = table->links; link->linked_by != NULL; link++)
-			{
-				if (!link_exists(link))
-					continue;
+			if (!link_exists(link))
+				continue;
 
-				appendStringInfo(sql, "%sSELECT ", separator);
-				separator = " UNION ALL ";
-				append_select_list(sql, binding, id, link, item);
-				append_template(sql, binding, " FROM @extschema@.");
-				appendStringInfo(sql, "%s t WHERE ", table->name);
-				append_template(sql, binding, link->condition);
-				for (const AppLink *earlier = table->links; earlier < link; earlier++)
-				{
-					if (!link_exists(earlier))
-						continue;
-					appendStringInfoString(sql, " AND (");
-					append_template(sql, binding, earlier->condition);
-					appendStringInfoString(sql, ") IS NOT TRUE");
-				}
-				if (item->condition != NULL)
-					appendStringInfo(sql, " AND %s", item->condition);
-				if (own_tenant_only)
-					appendStringInfoString(sql, " AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)");
+			appendStringInfoString(sql, separator);
+			separator = " UNION ALL ";
+			append_select(sql, binding, id, link, append_select_list);
+			appendStringInfoString(sql, " WHERE ");
+			append_template(sql, binding, link->condition);
+			for (const AppLink *earlier = table->links; earlier < link; earlier++)
+			{
+				if (!link_exists(earlier))
+					continue;
+				appendStringInfoString(sql, " AND (");
+				append_template(sql, binding, earlier->condition);
+				appendStringInfoString(sql, ") IS NOT TRUE");
 			}
+			if (own_tenant_only)
+				appendStringInfoString(sql, " AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)");
 		}
 	}
 }

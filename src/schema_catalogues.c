@@ -260,6 +260,9 @@ check_link_index(const SchemaCheck *check, const AppLink *link)
 		"lock, which lets writes go on, but cannot run in a transaction block; without that word "
 		"it can, and holds a SHARE lock, which blocks writes";
 
+	if (link->index_name != NULL)
+		finding.why = psprintf("%s; analyze the table then, for the planner to know its keys",
+							   finding.why);
 	if (!valid)
 		finding.status = finding.found != NULL ? "not_valid" : "missing";
 	if (!valid && !columns_mendable(check, link->index_key))

@@ -18,7 +18,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/tstoreReceiver.h"
+#include "jit/jit.h"
 #include "nodes/params.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 /*
@@ -91,6 +93,26 @@ query_plan(SavedQuery *query, const Binding *binding)
 	return query->plan;
 }
 
+/*
+ * A query is a few lookups, whatever the planner makes of a table that was
+ * never analyzed: compiling it would cost a hundred times as much.
+ */
+static int
+begin_without_jit(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	if (jit_enabled)
+		set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
+static void
+end_without_jit(int nest_level)
+{
+	AtEOXact_GUC(true, nest_level);
+}
+
 static ParamListInfo
 text_params(text *arg1, text *arg2)
 {
@@ -113,12 +135,14 @@ execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
 			  DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {0};
+	int			nest_level = begin_without_jit();
 	int			result;
 
 	options.params = text_params(arg1, arg2);
 	options.read_only = true;
 	options.dest = receiver;
 	result = SPI_execute_plan_extended(query_plan(query, binding), &options);
+	end_without_jit(nest_level);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not run a query: %s", SPI_result_code_string(result));
 }
@@ -140,6 +164,10 @@ execute_query_into(SavedQuery *query, const Binding *binding, text *arg1, text *
 Portal
 open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2)
 {
-	return SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding),
-										  text_params(arg1, arg2), true);
+	int			nest_level = begin_without_jit();
+	Portal		portal = SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding),
+														text_params(arg1, arg2), true);
+
+	end_without_jit(nest_level);
+	return portal;
 }
