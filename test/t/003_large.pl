@@ -189,19 +189,20 @@ is($stdout, "100\n$steps", 'and the session goes on');
 cmp_ok(time() - $started, '<', 10, 'promptly');
 
 # Thousands of calls in a session, failing ones among them, leave nothing behind.  Calls that change
-# the tables make the plans anew.
+# the tables make the plans anew; what malloc keeps meanwhile goes up and down by 3 MB, however many
+# they are, so they have to be many for a leak to stand out.
 my %calls = (
-	'calls' => [ 2000, q{'select count(*) from runlink_' || (array['evidence', 'linkage', 'governance', 'proof', 'proof_steps'])[i % 5 + 1] || '(''run-small'')'} ],
-	'JSON, reports and schema checks' => [ 80, q{(array['select length(runlink_evidence_json(''run-small'')::text)', 'select length(runlink_proof_json(''run-small'')::text)',
+	'calls' => [ 2000, 2048, q{'select count(*) from runlink_' || (array['evidence', 'linkage', 'governance', 'proof', 'proof_steps'])[i % 5 + 1] || '(''run-small'')'} ],
+	'JSON, reports and schema checks' => [ 80, 2048, q{(array['select length(runlink_evidence_json(''run-small'')::text)', 'select length(runlink_proof_json(''run-small'')::text)',
 			'select length(runlink_report(''run-small''))', 'select count(*) from runlink_schema_check()'])[i % 4 + 1]} ],
-	'failing calls' => [ 1000, q{'select runlink_evidence(repeat('''', ' || i || '))'} ],
-	'calls after changes to the tables' => [ 400, q{(array['alter table incidents alter title set statistics ' || i, 'select count(*) from runlink_evidence(''run-small'')',
+	'failing calls' => [ 1000, 2048, q{'select runlink_evidence(repeat('''', ' || i || '))'} ],
+	'calls after changes to the tables' => [ 2000, 4096, q{(array['alter table incidents alter title set statistics ' || i, 'select count(*) from runlink_evidence(''run-small'')',
 			'alter table limit_breaches rename details to details_' || i, 'select count(*) from runlink_evidence(''run-small'')',
 			'alter table limit_breaches rename details_' || i - 2 || ' to details', 'select count(*) from runlink_linkage(''run-small'')',
 			'drop table if exists llm_run_records', 'select count(*) from runlink_evidence(''run-small'')'])[i % 8 + 1]} ]);
 foreach my $name (sort keys %calls)
 {
-	my ($count, $call) = @{ $calls{$name} };
+	my ($count, $tolerated_growth, $call) = @{ $calls{$name} };
 	my $memory = q{
 		select substring(pg_read_file('/proc/self/status') from 'RssAnon:\s+(\d+)') as rss,
 			(select sum(used_bytes) / 1024 from pg_backend_memory_contexts where name !~ '^(ErrorContext|MessageContext|Portal|ExecutorState|ExprContext)') :: int as used \gset
@@ -222,7 +223,7 @@ foreach my $name (sort keys %calls)
 		select :rss - :rss_before, :used - :used_before;
 	}, stdout => \$stdout, stderr => \$stderr, on_error_stop => 0);
 	my ($rss, $used) = $stdout =~ /^(-?\d+)\|(-?\d+)$/ or BAIL_OUT("$name: $stdout $stderr");
-	cmp_ok($rss, '<', 2048, "$count $name: resident memory grew by $rss kB");
+	cmp_ok($rss, '<', $tolerated_growth, "$count $name: resident memory grew by $rss kB");
 	cmp_ok($used, '<', 100, "$count $name: memory contexts grew by $used kB");
 	my @errors = $stderr =~ /ERROR/g;
 	if ($name eq 'failing calls') { is(scalar(@errors), $count + $warm_up, 'every one failed') }
