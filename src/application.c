@@ -156,7 +156,7 @@ static const AppItem prevention_records_items[] = {
 	{"policy_evaluation", "t.id", "t.created_at", NULL, "t.outcome",
 	POLICY_RULE_NAME("t.policy_id"), NULL, NULL},
 	{"decision", "pg_catalog.concat('dec-', t.id)", "t.created_at", NULL, UPPER_OUTCOME,
-	POLICY_RULE_NAME("t.policy_id"), DECIDED, "'evaluation_id', t.id"},
+	NULL, DECIDED, "'evaluation_id', t.id"},
 	ITEMS_END
 };
 

@@ -85,7 +85,10 @@ typedef struct AppLink
 	const char *index_name;		/* name given by the remedy; NULL: Postgres's choice */
 } AppLink;
 
-/* A kind of evidence that records of a table are; NULL expressions are NULL. */
+/*
+ * A kind of evidence that records of a table are; NULL expressions are NULL.
+ * Where they are of several kinds, all have the title of the first.
+ */
 typedef struct AppItem
 {
 	const char *kind;

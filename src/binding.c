@@ -229,18 +229,19 @@ append_template(StringInfo sql, const Binding *binding, const char *sql_template
 	appendStringInfoString(sql, sql_template);
 }
 
+static bool
+has_several_items(AppTableId table)
+{
+	return app_tables[table].items[1].kind != NULL;
+}
+
 /* Appends a jsonb expression: the columns of detail that the table has. */
-void
-append_detail(StringInfo sql, AppTableId table, const AppItem *item)
+static void
+append_detail_columns(StringInfo sql, AppTableId table)
 {
 	const char *separator = "";
 
 	appendStringInfoString(sql, "pg_catalog.jsonb_build_object(");
-	if (item->detail != NULL)
-	{
-		appendStringInfoString(sql, item->detail);
-		separator = ", ";
-	}
 	for (const AppColumn *column = app_tables[table].columns; column->name != NULL; column++)
 	{
 		if ((column->use & COLUMN_DETAIL) &&
@@ -253,6 +254,32 @@ append_detail(StringInfo sql, AppTableId table, const AppItem *item)
 	appendStringInfoChar(sql, ')');
 }
 
+/* Appends the detail of a record as an item, a jsonb expression. */
+void
+append_detail(StringInfo sql, AppTableId table, const AppItem *item)
+{
+	if (item->detail != NULL)
+		appendStringInfo(sql, "pg_catalog.jsonb_build_object(%s) OPERATOR(pg_catalog.||) ",
+						 item->detail);
+	if (has_several_items(table))
+		appendStringInfoString(sql, "shared.detail");
+	else
+		append_detail_columns(sql, table);
+}
+
+/* Appends the title of a record as an item, a text expression. */
+void
+append_title(StringInfo sql, const Binding *binding, AppTableId table, const AppItem *item)
+{
+	if (has_several_items(table))
+		appendStringInfoString(sql, "shared.title");
+	else
+	{
+		append_template(sql, binding, item->title != NULL ? item->title : "NULL");
+		appendStringInfoString(sql, "::pg_catalog.text");
+	}
+}
+
 static bool
 link_exists(const AppLink *link)
 {
@@ -263,14 +290,16 @@ link_exists(const AppLink *link)
 
 /*
  * Appends what a link finds in a table as each kind of evidence it is: the
- * table is looked at once, also where its records are of two kinds.
+ * table is looked at once, also where its records are of two kinds, which
+ * share their title and the columns of detail.  OFFSET 0 keeps the planner from
+ * making these twice.
  */
 static void
 append_select(StringInfo sql, const Binding *binding, AppTableId id, const AppLink *link,
-			  AppendSelectList append_select_list)
+			  bool as_evidence, AppendSelectList append_select_list)
 {
 	const AppTable *table = &app_tables[id];
-	bool		several = table->items[1].kind != NULL;
+	bool		several = has_several_items(id);
 
 	if (!several)
 	{
@@ -283,6 +312,15 @@ append_select(StringInfo sql, const Binding *binding, AppTableId id, const AppLi
 	appendStringInfo(sql, "%s t", table->name);
 	if (!several)
 		return;
+
+	if (as_evidence)
+	{
+		appendStringInfoString(sql, " CROSS JOIN LATERAL (SELECT ");
+		append_template(sql, binding, table->items->title);
+		appendStringInfoString(sql, "::pg_catalog.text AS title, ");
+		append_detail_columns(sql, id);
+		appendStringInfoString(sql, " AS detail OFFSET 0) AS shared");
+	}
 
 	for (const AppItem *item = table->items; item->kind != NULL; item++)
 	{
@@ -298,13 +336,13 @@ append_select(StringInfo sql, const Binding *binding, AppTableId id, const AppLi
 /*
  * Appends a UNION ALL over everything in the given tables that is linked to
  * run $1: a branch for each link, so that each can use its index, and so that
- * every record comes with the first link that holds and no other.  With
- * own_tenant_only, only records of tenant $2, or of any tenant where $2 is
- * NULL.
+ * every record comes with the first link that holds and no other.  As evidence
+ * they are only records of tenant $2, or of any tenant where $2 is NULL; else
+ * they are all of them, to be counted, and have no title and no detail.
  */
 void
 append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables,
-					  bool own_tenant_only, AppendSelectList append_select_list)
+					  bool as_evidence, AppendSelectList append_select_list)
 {
 	const char *separator = "";
 
@@ -322,7 +360,7 @@ append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables
 
 			appendStringInfoString(sql, separator);
 			separator = " UNION ALL ";
-			append_select(sql, binding, id, link, append_select_list);
+			append_select(sql, binding, id, link, as_evidence, append_select_list);
 			appendStringInfoString(sql, " WHERE ");
 			append_template(sql, binding, link->condition);
 			for (const AppLink *earlier = table->links; earlier < link; earlier++)
@@ -333,7 +371,7 @@ append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables
 				append_template(sql, binding, earlier->condition);
 				appendStringInfoString(sql, ") IS NOT TRUE");
 			}
-			if (own_tenant_only)
+			if (as_evidence)
 				appendStringInfoString(sql, " AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)");
 		}
 	}

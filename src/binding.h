@@ -29,8 +29,10 @@ extern bool column_type_fits(const AppColumn *column, Oid type);
 extern bool table_readable(const AppTable *table, Oid relid, const AppCall *call);
 
 extern void append_template(StringInfo sql, const Binding *binding, const char *sql_template);
+extern void append_title(StringInfo sql, const Binding *binding, AppTableId table,
+						 const AppItem *item);
 extern void append_detail(StringInfo sql, AppTableId table, const AppItem *item);
 extern void append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables,
-								  bool own_tenant_only, AppendSelectList append_select_list);
+								  bool as_evidence, AppendSelectList append_select_list);
 
 #endif							/* RUNLINK_BINDING_H */

@@ -44,7 +44,7 @@ append_evidence_columns(StringInfo sql, const Binding *binding, AppTableId table
 	appendStringInfoString(sql, ", ");
 	append_text(sql, binding, item->outcome);
 	appendStringInfoString(sql, ", ");
-	append_text(sql, binding, item->title);
+	append_title(sql, binding, table, item);
 	appendStringInfo(sql, ", '%s', ", link->linked_by);
 	append_detail(sql, table, item);
 }
