@@ -27,6 +27,7 @@ SQL_PARTS = \
 	sql/evidence.sql \
 	sql/governance.sql \
 	sql/proof.sql \
+	sql/sealing.sql \
 	sql/report.sql
 
 DATA_built = sql/runlink--$(EXTVERSION).sql

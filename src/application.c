@@ -282,11 +282,11 @@ static const AppItem audit_ledger_items[] = {
 };
 
 static const AppColumn aos_traces_columns[] = {
-	NEEDED("trace_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
-	NEEDED("run_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", FOR_RECORDS | FOR_PROOF, TEXTOID, VARCHAR64),
-	NEEDED("status", FOR_EVIDENCE | FOR_PROOF, TEXTOID, "character varying(32)"),
-	DEFAULTED("started_at", FOR_EVIDENCE | FOR_PROOF, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
+	NEEDED("trace_id", FOR_RECORDS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
+	NEEDED("run_id", FOR_RECORDS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_RECORDS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
+	NEEDED("status", FOR_EVIDENCE | FOR_PROOF | FOR_SEALING, TEXTOID, "character varying(32)"),
+	DEFAULTED("started_at", FOR_EVIDENCE | FOR_PROOF | FOR_SEALING, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	NULLABLE("completed_at", FOR_PROOF_JSON | COLUMN_DETAIL, TIMESTAMPTZOID, TIMESTAMPTZ),
 	DETAIL("agent_id"), DETAIL("correlation_id"), DETAIL("root_hash"), DETAIL("incident_id"),
 	DETAIL("violation_step_index"), DETAIL("violation_policy_id"), DETAIL("violation_reason"),
@@ -306,12 +306,13 @@ static const AppItem aos_traces_items[] = {
 };
 
 static const AppColumn aos_trace_steps_columns[] = {
-	NEEDED("trace_id", FOR_LINKAGE | FOR_PROOF, TEXTOID, VARCHAR64),
-	NEEDED("step_index", FOR_PROOF, INT4OID, "integer"),
+	NEEDED("trace_id", FOR_LINKAGE | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
+	NEEDED("step_index", FOR_PROOF | FOR_SEALING, INT4OID, "integer"),
 	NEEDED("skill_name", FOR_PROOF, TEXTOID, "character varying(128)"),
 	NEEDED("status", FOR_PROOF, TEXTOID, "character varying(32)"),
 	NEEDED("cost_cents", FOR_PROOF_JSON, FLOAT8OID, "double precision"),
 	NEEDED("duration_ms", FOR_PROOF_JSON, FLOAT8OID, "double precision"),
+	DEFAULTED("timestamp", FOR_SEALING, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	COLUMNS_END
 };
 
@@ -419,6 +420,7 @@ const AppCall app_call_governance = {"runlink_governance", FOR_GOVERNANCE};
 const AppCall app_call_proof = {"runlink_proof", FOR_PROOF};
 const AppCall app_call_proof_steps = {"runlink_proof_steps", FOR_PROOF};
 const AppCall app_call_proof_json = {"runlink_proof_json", FOR_PROOF | FOR_PROOF_JSON};
+const AppCall app_call_seal_pending = {"runlink_seal_pending", FOR_SEALING};
 const AppCall app_call_report = {
 	"runlink_report", FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF
 };
@@ -462,6 +464,7 @@ app_needed_by(int use)
 		{&app_call_governance, FOR_GOVERNANCE, 0},
 		{&app_call_proof, FOR_PROOF, 0},
 		{&app_call_proof_json, FOR_PROOF_JSON, FOR_PROOF},
+		{&app_call_seal_pending, FOR_SEALING, 0},
 		{&app_call_report, FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF | COLUMN_DETAIL, 0},
 	};
 	StringInfoData names;

@@ -17,6 +17,9 @@
 
 #include "postgres.h"
 
+/* The one status of a trace that has not ended. */
+#define TRACE_RUNNING "running"
+
 #define SQL_EQ " OPERATOR(pg_catalog.=) "
 
 /* A set of tables, one bit each. */
@@ -50,7 +53,8 @@ typedef enum AppTableId
 #define FOR_PROOF		0x0008
 #define FOR_EVIDENCE_JSON	0x0010	/* what it needs besides FOR_EVIDENCE */
 #define FOR_PROOF_JSON	0x0020	/* what it needs besides FOR_PROOF */
-#define FOR_CALLS		0x003F
+#define FOR_SEALING		0x0400
+#define FOR_CALLS		0x043F
 #define COLUMN_LEGACY	0x0040	/* a legacy link; not looked at where it is gone */
 #define COLUMN_DETAIL	0x0080	/* told in the detail of evidence where it exists */
 #define COLUMN_PLAN		0x0100	/* the linkage plan requires it */
@@ -131,6 +135,7 @@ extern const AppCall app_call_governance;
 extern const AppCall app_call_proof;
 extern const AppCall app_call_proof_steps;
 extern const AppCall app_call_proof_json;
+extern const AppCall app_call_seal_pending;
 extern const AppCall app_call_report;
 
 extern bool app_call_reads_column(const AppCall *call, const AppColumn *column);

@@ -10,7 +10,10 @@
 #include "fmgr.h"
 
 #include "binding.h"
+#include "record.h"
+#include "seal_pending.h"
 #include "spi.h"
+#include "state.h"
 
 RUNLINK_MODULE_MAGIC;
 
@@ -21,4 +24,7 @@ _PG_init(void)
 {
 	binding_init();
 	saved_query_init();
+	state_init();
+	record_init();
+	seal_pending_init();
 }

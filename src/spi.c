@@ -9,7 +9,8 @@
  * queries are lookups by run id, where a plan made for one id fits all, and
  * planning would cost more than the lookups.
  *
- * Every query runs read_only: under the snapshot of the calling statement.
+ * Queries over the application's tables run read_only: under the snapshot of the
+ * calling statement.
  *
  *-------------------------------------------------------------------------
  */
@@ -158,6 +159,44 @@ execute_query_into(SavedQuery *query, const Binding *binding, text *arg1, text *
 									gettext_noop("a query of runlink has the wrong columns"));
 	execute_query(query, binding, arg1, arg2, receiver);
 	receiver->rDestroy(receiver);
+}
+
+/*
+ * Runs a query whose SQL never changes; nulls as SPI_execute_plan has them, or
+ * NULL.  Rows go to the receiver, or to SPI_tuptable where it is NULL.
+ */
+void
+execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls, bool read_only,
+				   DestReceiver *receiver)
+{
+	SPIExecuteOptions options = {0};
+	int			nest_level = begin_without_jit();
+	int			result;
+
+	if (query->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(query->sql, query->argument_count,
+											  query->argument_types, CURSOR_OPT_GENERIC_PLAN);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		query->plan = plan;
+	}
+	options.params = makeParamList(query->argument_count);
+	for (int i = 0; i < query->argument_count; i++)
+	{
+		options.params->params[i].value = values[i];
+		options.params->params[i].isnull = (nulls != NULL && nulls[i] == 'n');
+		options.params->params[i].pflags = PARAM_FLAG_CONST;
+		options.params->params[i].ptype = query->argument_types[i];
+	}
+	options.read_only = read_only;
+	options.dest = receiver;
+	result = SPI_execute_plan_extended(query->plan, &options);
+	end_without_jit(nest_level);
+	if (result < 0)
+		elog(ERROR, "could not run a query: %s", SPI_result_code_string(result));
 }
 
 /* Opens a cursor for a query, to be closed by SPI_cursor_close. */

@@ -28,11 +28,22 @@ typedef struct SavedQuery
 	SPIPlanPtr	plan;
 } SavedQuery;
 
+/* A query whose SQL is the same in every database.  Only plan is kept by spi.c. */
+typedef struct KeptQuery
+{
+	const char *sql;
+	int			argument_count;
+	Oid			argument_types[16];
+	SPIPlanPtr	plan;
+} KeptQuery;
+
 extern void saved_query_init(void);
 extern void execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
 						  DestReceiver *receiver);
 extern void execute_query_into(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
 							   Tuplestorestate *tuplestore, TupleDesc tupdesc);
+extern void execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls,
+							   bool read_only, DestReceiver *receiver);
 extern Portal open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2);
 
 #endif							/* RUNLINK_SPI_H */

@@ -44,6 +44,22 @@ sha256_digest(void)
 	return digest;
 }
 
+/* One context serves the whole process: no call of ours is left half done. */
+void
+sha256_bytes(const void *data, size_t length, uint8 hash[SHA256_BYTES])
+{
+	static EVP_MD_CTX *context = NULL;
+
+	if (unlikely(context == NULL))
+	{
+		context = EVP_MD_CTX_new();
+		check(context != NULL);
+	}
+	check(EVP_DigestInit_ex2(context, sha256_digest(), NULL));
+	check(EVP_DigestUpdate(context, data, length));
+	check(EVP_DigestFinal_ex(context, hash, NULL));
+}
+
 Sha256 *
 sha256_create(void)
 {

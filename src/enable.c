@@ -1,0 +1,376 @@
+/*-------------------------------------------------------------------------
+ *
+ * enable.c
+ *	  runlink_enable_sealing and runlink_disable_sealing: the state and the
+ *	  triggers, made and taken away.
+ *
+ * Both run as the superuser who calls them, with search_path set by their SQL
+ * functions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "application.h"
+#include "encoding.h"
+#include "state.h"
+
+PG_FUNCTION_INFO_V1(runlink_enable_sealing);
+PG_FUNCTION_INFO_V1(runlink_disable_sealing);
+
+#define DEFAULT_LOCK_TIMEOUT "2s"
+
+/* The application's tables that get triggers, qualified and quoted. */
+typedef struct Target
+{
+	char	   *schema;			/* quoted */
+	Oid			namespace;
+	char	   *traces;
+	char	   *steps;
+	Oid			steps_relid;
+} Target;
+
+static void run_sql(const char *format,...) pg_attribute_printf(1, 2);
+
+static void
+run_sql(const char *format,...)
+{
+	StringInfoData sql;
+	int			result;
+
+	initStringInfo(&sql);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(&sql, format, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&sql, needed);
+	}
+	result = SPI_execute(sql.data, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql.data, SPI_result_code_string(result));
+}
+
+static void
+require_superuser(const char *function)
+{
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for %s", function),
+				 errdetail("It makes triggers on the application's tables and a role that owns the state."),
+				 errhint("Call it as a superuser.")));
+}
+
+/* A table of the application that can have triggers. */
+static Oid
+find_table(const Target *target, AppTableId id)
+{
+	Oid			relid = get_relname_relid(app_tables[id].name, target->namespace);
+	char		relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation %s.%s does not exist", target->schema, app_tables[id].name),
+				 errdetail("Sealing needs the application's traces and steps in the schema of the extension."),
+				 errhint("Create the table by the application's migrations first.")));
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s.%s is not a table", target->schema, app_tables[id].name),
+				 errdetail("Steps are recorded by triggers, which need a table."),
+				 errhint("Create the extension in the schema where the application's tables are.")));
+	return relid;
+}
+
+static Target
+find_target(Oid function)
+{
+	Target		target = {.namespace = get_func_namespace(function)};
+
+	target.schema = pstrdup(quote_identifier(get_namespace_name(target.namespace)));
+	find_table(&target, APP_AOS_TRACES);
+	target.steps_relid = find_table(&target, APP_AOS_TRACE_STEPS);
+	target.traces = psprintf("%s.aos_traces", target.schema);
+	target.steps = psprintf("%s.aos_trace_steps", target.schema);
+	return target;
+}
+
+/* Waits for writers no longer than lock_timeout, which is two seconds unless set. */
+static void
+lock_target(const Target *target)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	if (LockTimeout == 0)
+		set_config_option("lock_timeout", DEFAULT_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+						  GUC_ACTION_SAVE, true, 0, false);
+	run_sql("lock table %s, %s in share row exclusive mode", target->traces, target->steps);
+	AtEOXact_GUC(true, nest_level);
+}
+
+/* Refuses a table of steps that a leaf cannot cover. */
+static void
+check_steps(const Target *target)
+{
+	Relation	steps = table_open(target->steps_relid, AccessShareLock);
+	const char *unsupported = NULL;
+
+	if (encoding_of_table(RelationGetDescr(steps), &unsupported) == NULL)
+	{
+		AttrNumber	attnum = get_attnum(target->steps_relid, unsupported);
+
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of %s cannot be covered by a leaf", unsupported, target->steps),
+				 errdetail("Its type is %s.", format_type_be(get_atttype(target->steps_relid, attnum))),
+				 errhint("doc/format.md lists the types that have a canonical form.")));
+	}
+	table_close(steps, AccessShareLock);
+}
+
+static void
+make_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHNAME, CStringGetDatum(STATE_OWNER));
+	Form_pg_authid role;
+	bool		powerless;
+
+	if (!HeapTupleIsValid(tuple))
+	{
+		run_sql("create role %s nologin", STATE_OWNER);
+		run_sql("comment on role %s is 'Owns the leaves and seals of runlink. It must not log in, have "
+				"members or be able to do anything else.'", STATE_OWNER);
+		return;
+	}
+	role = (Form_pg_authid) GETSTRUCT(tuple);
+	powerless = !role->rolsuper && !role->rolcreaterole && !role->rolcreatedb &&
+		!role->rolcanlogin && !role->rolreplication && !role->rolbypassrls;
+	ReleaseSysCache(tuple);
+	if (!powerless)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("role %s has privileges", STATE_OWNER),
+				 errdetail("Who owns the state must not be able to do anything else, nor log in."),
+				 errhint("ALTER ROLE %s NOSUPERUSER NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS.",
+						 STATE_OWNER)));
+}
+
+/* What a superuser owns was restored without our role, and is taken over; no other is. */
+static void
+take_over(const char *kind, const char *name, Oid owner)
+{
+	if (owner == get_role_oid(STATE_OWNER, false))
+		return;
+	if (!superuser_arg(owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s %s is in the way", kind, name),
+				 errdetail("It is owned by \"%s\", who could forge what is in it.",
+						   GetUserNameFromId(owner, false)),
+				 errhint("Rename or drop it.")));
+	run_sql("alter %s %s owner to %s", kind, name, STATE_OWNER);
+}
+
+static Oid
+namespace_owner(Oid namespace)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(namespace));
+	Oid			owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+static Oid
+relation_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+static void
+make_schema(void)
+{
+	Oid			namespace = get_namespace_oid(STATE_SCHEMA, true);
+
+	if (OidIsValid(namespace))
+		take_over("schema", STATE_SCHEMA, namespace_owner(namespace));
+	else
+	{
+		run_sql("create schema %s authorization %s", STATE_SCHEMA, STATE_OWNER);
+		run_sql("comment on schema %s is 'Leaves and seals: what the record of a run is checked against. "
+				"Ordinary tables, dumped and restored as data.'", STATE_SCHEMA);
+	}
+}
+
+/* The application's trace_id, as it declares it: what is to lie together has to have one type. */
+static char *
+trace_id_type(const Target *target)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	get_atttypetypmodcoll(target->steps_relid, get_attnum(target->steps_relid, "trace_id"),
+						  &type, &typmod, &collation);
+	return type == TEXTOID ? "varchar" : format_type_with_typemod(type, typmod);
+}
+
+static void
+create_table(const Target *target, const StateTable *table, const char *name)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "create table %s (", name);
+	for (const StateColumn *column = table->columns; column->name != NULL; column++)
+		appendStringInfo(&sql, "%s%s %s", column == table->columns ? "" : ", ", column->name,
+						 column->declared != NULL ? column->declared
+						 : psprintf("%s not null", trace_id_type(target)));
+	if (table->key != NULL)
+		appendStringInfo(&sql, ", primary key (%s)", table->key);
+	run_sql("%s)", sql.data);
+	if (table->indexed != NULL)
+		run_sql("create index on %s (%s)", name, table->indexed);
+	run_sql("comment on table %s is %s", name, quote_literal_cstr(table->comment));
+	for (const StateColumn *column = table->columns; column->name != NULL; column++)
+		run_sql("comment on column %s.%s is %s", name, column->name,
+				quote_literal_cstr(column->comment));
+	/* Random bytes: to try and compress them would be in vain. */
+	if (table == &state_tables[STATE_SEAL])
+		run_sql("alter table %s alter column leaves set storage external", name);
+	run_sql("alter table %s owner to %s", name, STATE_OWNER);
+}
+
+static void
+make_table(const Target *target, const StateTable *table)
+{
+	char	   *name = psprintf("%s.%s", STATE_SCHEMA, table->name);
+	Oid			relid = get_relname_relid(table->name, get_namespace_oid(STATE_SCHEMA, false));
+
+	if (OidIsValid(relid))
+		take_over("table", name, relation_owner(relid));
+	else
+		create_table(target, table, name);
+	run_sql("create or replace trigger runlink_guard before update or delete or truncate on %s"
+			" for each statement execute function %s.runlink_guard_state()", name, target->schema);
+	run_sql("alter table %s enable trigger runlink_guard", name);
+}
+
+/* A dump as the owner of the steps needs to read the state. */
+static void
+grant_to_owner_of_steps(const Target *target)
+{
+	const char *owner = quote_identifier(GetUserNameFromId(relation_owner(target->steps_relid), false));
+
+	run_sql("grant usage on schema %s to %s", STATE_SCHEMA, owner);
+	for (int id = 0; id < STATE_TABLE_COUNT; id++)
+		run_sql("grant select on %s.%s to %s", STATE_SCHEMA, state_tables[id].name, owner);
+}
+
+static void
+drop_triggers(const Target *target)
+{
+	run_sql("drop trigger if exists runlink_record_step on %s", target->steps);
+	run_sql("drop trigger if exists runlink_record_trace on %s", target->traces);
+}
+
+static void
+make_triggers(const Target *target)
+{
+	drop_triggers(target);
+	run_sql("create trigger runlink_record_step after insert on %s"
+			" for each row execute function %s.runlink_record_step()", target->steps, target->schema);
+	run_sql("create trigger runlink_record_trace after insert or update on %s"
+			" for each row execute function %s.runlink_record_trace()", target->traces, target->schema);
+}
+
+/* Traces that run now will end under our eyes: what run and tenant they are of. */
+static void
+record_running_traces(const Target *target)
+{
+	run_sql("insert into %s.trace (trace_id, run_id, tenant_id)"
+			" select t.trace_id, t.run_id, t.tenant_id from %s t"
+			" where t.status" SQL_EQ "'" TRACE_RUNNING "'"
+			" and not exists (select 1 from %s.seal s where s.trace_id" SQL_EQ "t.trace_id)"
+			" on conflict do nothing", STATE_SCHEMA, target->traces, STATE_SCHEMA);
+}
+
+/*
+ * runlink_enable_sealing() returns void
+ *
+ * Makes what is missing of the state and the triggers.
+ */
+Datum
+runlink_enable_sealing(PG_FUNCTION_ARGS)
+{
+	Target		target;
+	const char *obstacle;
+
+	require_superuser("runlink_enable_sealing");
+	SPI_connect();
+	target = find_target(fcinfo->flinfo->fn_oid);
+	lock_target(&target);
+	check_steps(&target);
+	make_owner();
+	make_schema();
+	for (int id = 0; id < STATE_TABLE_COUNT; id++)
+		make_table(&target, &state_tables[id]);
+	if (state_open(&obstacle) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the state of runlink is not as runlink made it"),
+				 errdetail("%c%s.", pg_toupper((unsigned char) obstacle[0]), obstacle + 1),
+				 errhint("Restore schema %s from a backup, or rename it to begin anew.", STATE_SCHEMA)));
+	grant_to_owner_of_steps(&target);
+	make_triggers(&target);
+	record_running_traces(&target);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * runlink_disable_sealing() returns void
+ *
+ * Drops the triggers and keeps every leaf and seal.
+ */
+Datum
+runlink_disable_sealing(PG_FUNCTION_ARGS)
+{
+	Target		target;
+
+	require_superuser("runlink_disable_sealing");
+	SPI_connect();
+	target = find_target(fcinfo->flinfo->fn_oid);
+	lock_target(&target);
+	drop_triggers(&target);
+	SPI_finish();
+	PG_RETURN_VOID();
+}

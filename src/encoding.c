@@ -1,0 +1,537 @@
+/*-------------------------------------------------------------------------
+ *
+ * encoding.c
+ *	  Encodings: which columns of a step a leaf covers, and how it is made.
+ *
+ *	encoding id    = H(JCS({"columns":[...],"format":"runlink-step/v1"}))
+ *	payload digest = H("runlink-payload/v1\n" || salt || JCS([payload values]))
+ *	leaf           = H(0x00 || encoding id || payload digest || JCS([other values]))
+ *
+ * Every column is covered but generated ones and archived_at, the one that the
+ * application may change; they are sorted by name, bytewise.  A leaf is checked
+ * under the encoding it was recorded with, whatever columns came later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "encoding.h"
+
+#include <ctype.h>
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define NOT_COVERED "archived_at"
+#define ENTRY_PREFIX '\0'
+
+/* How values of a type are written; types of one family stand in for each other. */
+typedef enum CoveredFamily
+{
+	FAMILY_STRING,
+	FAMILY_INTEGER,
+	FAMILY_NUMERIC,
+	FAMILY_REAL,
+	FAMILY_DOUBLE,
+	FAMILY_BOOLEAN,
+	FAMILY_TIMESTAMPTZ,
+	FAMILY_TIMESTAMP,
+	FAMILY_DATE,
+	FAMILY_UUID,
+	FAMILY_BYTEA,
+	FAMILY_JSON
+} CoveredFamily;
+
+typedef struct CoveredType
+{
+	Oid			oid;
+	const char *name;
+	CoveredFamily family;
+} CoveredType;
+
+static const CoveredType covered_types[] = {
+	{TEXTOID, "text", FAMILY_STRING},
+	{VARCHAROID, "character varying", FAMILY_STRING},
+	{BPCHAROID, "character", FAMILY_STRING},
+	{NAMEOID, "name", FAMILY_STRING},
+	{INT2OID, "smallint", FAMILY_INTEGER},
+	{INT4OID, "integer", FAMILY_INTEGER},
+	{INT8OID, "bigint", FAMILY_INTEGER},
+	{NUMERICOID, "numeric", FAMILY_NUMERIC},
+	{FLOAT4OID, "real", FAMILY_REAL},
+	{FLOAT8OID, "double precision", FAMILY_DOUBLE},
+	{BOOLOID, "boolean", FAMILY_BOOLEAN},
+	{TIMESTAMPTZOID, "timestamp with time zone", FAMILY_TIMESTAMPTZ},
+	{TIMESTAMPOID, "timestamp without time zone", FAMILY_TIMESTAMP},
+	{DATEOID, "date", FAMILY_DATE},
+	{UUIDOID, "uuid", FAMILY_UUID},
+	{BYTEAOID, "bytea", FAMILY_BYTEA},
+	{JSONOID, "json", FAMILY_JSON},
+	{JSONBOID, "jsonb", FAMILY_JSON},
+};
+
+static const CoveredType *
+find_type(Oid oid)
+{
+	Oid			base = getBaseType(oid);
+
+	for (size_t i = 0; i < lengthof(covered_types); i++)
+	{
+		if (covered_types[i].oid == base)
+			return &covered_types[i];
+	}
+	return NULL;
+}
+
+static const CoveredType *
+find_type_by_name(const char *name)
+{
+	for (size_t i = 0; i < lengthof(covered_types); i++)
+	{
+		if (strcmp(covered_types[i].name, name) == 0)
+			return &covered_types[i];
+	}
+	return NULL;
+}
+
+static bool
+is_payload(const CoveredColumn *column)
+{
+	return column->type->family == FAMILY_JSON;
+}
+
+static int
+compare_columns(const void *a, const void *b)
+{
+	return strcmp(((const CoveredColumn *) a)->name, ((const CoveredColumn *) b)->name);
+}
+
+static bool
+is_covered(Form_pg_attribute attribute)
+{
+	return !attribute->attisdropped && attribute->attgenerated == '\0' &&
+		strcmp(NameStr(attribute->attname), NOT_COVERED) != 0;
+}
+
+/* Writes the text of an encoding and its id. */
+static void
+describe_encoding(Encoding *encoding)
+{
+	Canonical  *text = canonical_create();
+
+	canonical_literal(text, "{\"columns\":[");
+	for (int i = 0; i < encoding->count; i++)
+	{
+		const CoveredColumn *column = &encoding->columns[i];
+
+		if (i > 0)
+			canonical_char(text, ',');
+		canonical_literal(text, "{\"name\":");
+		canonical_string(text, column->name, strlen(column->name));
+		canonical_literal(text, ",\"payload\":");
+		if (is_payload(column))
+			canonical_literal(text, "true");
+		else
+			canonical_literal(text, "false");
+		canonical_literal(text, ",\"type\":");
+		canonical_string(text, column->type->name, strlen(column->type->name));
+		canonical_char(text, '}');
+	}
+	canonical_literal(text, "],\"format\":\"runlink-step/v1\"}");
+	sha256_bytes(text->data, text->length, encoding->id);
+	encoding->key = (int32) ((uint32) encoding->id[0] << 24 | (uint32) encoding->id[1] << 16 |
+							 (uint32) encoding->id[2] << 8 | encoding->id[3]);
+	canonical_char(text, '\0');
+	encoding->text = text->data;
+}
+
+static bool
+is_plain_name(const char *name)
+{
+	while ((unsigned char) *name >= ' ')
+		name++;
+	return *name == '\0';
+}
+
+/*
+ * The encoding of a table as it is now, bound to its rows, palloc'd.  NULL where
+ * a column cannot be covered, for its type or for control characters in its
+ * name: the name is put in *unsupported.
+ */
+Encoding *
+encoding_of_table(TupleDesc tupdesc, const char **unsupported)
+{
+	Encoding   *encoding = palloc0(sizeof(Encoding));
+
+	encoding->columns = palloc(sizeof(CoveredColumn) * tupdesc->natts);
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+		CoveredColumn *column = &encoding->columns[encoding->count];
+
+		if (!is_covered(attribute))
+			continue;
+		column->name = pstrdup(NameStr(attribute->attname));
+		column->type = column->value_type = find_type(attribute->atttypid);
+		column->position = i;
+		if (column->type == NULL || !is_plain_name(column->name))
+		{
+			*unsupported = column->name;
+			return NULL;
+		}
+		encoding->count++;
+	}
+	qsort(encoding->columns, encoding->count, sizeof(CoveredColumn), compare_columns);
+	describe_encoding(encoding);
+	return encoding;
+}
+
+/* Reads a name after a key of our own JSON; moves *at past it.  NULL at anything else. */
+static char *
+read_string(const char **at, const char *key)
+{
+	StringInfoData value;
+	const char *c = *at;
+
+	if (strncmp(c, key, strlen(key)) != 0)
+		return NULL;
+	initStringInfo(&value);
+	for (c += strlen(key); *c != '"'; c++)
+	{
+		if (*c == '\\' && (c[1] == '"' || c[1] == '\\'))
+			c++;
+		else if (*c == '\\' || *c == '\0')
+			return NULL;
+		appendStringInfoChar(&value, *c);
+	}
+	*at = c + 1;
+	return value.data;
+}
+
+/*
+ * Reads an encoding from its text, not bound to rows yet, palloc'd.  NULL where
+ * the text is not one that encoding_of_table would have written.
+ */
+Encoding *
+encoding_from_text(const char *text)
+{
+	static const char begin[] = "{\"columns\":[";
+	Encoding   *encoding = palloc0(sizeof(Encoding));
+	const char *at = text + strlen(begin);
+	int			capacity = 16;
+
+	if (strncmp(text, begin, strlen(begin)) != 0)
+		return NULL;
+	encoding->columns = palloc(sizeof(CoveredColumn) * capacity);
+	while (*at == '{')
+	{
+		CoveredColumn *column;
+		char	   *name = read_string(&at, "{\"name\":\"");
+		char	   *type;
+
+		if (name == NULL)
+			return NULL;
+		type = read_string(&at, ",\"payload\":false,\"type\":\"");
+		if (type == NULL)
+			type = read_string(&at, ",\"payload\":true,\"type\":\"");
+		if (type == NULL || *at++ != '}')
+			return NULL;
+		if (encoding->count == capacity)
+		{
+			capacity *= 2;
+			encoding->columns = repalloc(encoding->columns, sizeof(CoveredColumn) * capacity);
+		}
+		column = &encoding->columns[encoding->count++];
+		column->name = name;
+		column->type = find_type_by_name(type);
+		column->value_type = NULL;
+		column->position = -1;
+		if (column->type == NULL)
+			return NULL;
+		if (*at == ',')
+			at++;
+	}
+	describe_encoding(encoding);
+	return strcmp(encoding->text, text) == 0 ? encoding : NULL;
+}
+
+/*
+ * Binds an encoding to rows: finds its columns by name, where they have a type
+ * that can stand for the one recorded.
+ */
+void
+encoding_bind(Encoding *encoding, TupleDesc tupdesc)
+{
+	for (int i = 0; i < encoding->count; i++)
+	{
+		CoveredColumn *column = &encoding->columns[i];
+
+		column->position = -1;
+		for (int position = 0; position < tupdesc->natts; position++)
+		{
+			Form_pg_attribute attribute = TupleDescAttr(tupdesc, position);
+			const CoveredType *type;
+
+			if (attribute->attisdropped || strcmp(NameStr(attribute->attname), column->name) != 0)
+				continue;
+			type = find_type(attribute->atttypid);
+			if (type != NULL && type->family == column->type->family)
+			{
+				column->position = position;
+				column->value_type = type;
+			}
+		}
+	}
+}
+
+/* The first column that is covered and not there, or not as it was; or NULL. */
+const char *
+encoding_missing_column(const Encoding *encoding)
+{
+	for (int i = 0; i < encoding->count; i++)
+	{
+		if (encoding->columns[i].position < 0)
+			return encoding->columns[i].name;
+	}
+	return NULL;
+}
+
+/* Appends a string of varlena data; of character(n) without its padding. */
+static void
+append_varlena(Canonical *canonical, Datum value, bool padded)
+{
+	struct varlena *text = PG_DETOAST_DATUM_PACKED(value);
+	size_t		length = VARSIZE_ANY_EXHDR(text);
+
+	if (padded)
+		length = bpchartruelen(VARDATA_ANY(text), length);
+	canonical_string(canonical, VARDATA_ANY(text), length);
+	if (PointerGetDatum(text) != value)
+		pfree(text);
+}
+
+static void
+append_string(Canonical *canonical, Oid type, Datum value)
+{
+	if (type == NAMEOID)
+		canonical_string(canonical, NameStr(*DatumGetName(value)),
+						 strlen(NameStr(*DatumGetName(value))));
+	else
+		append_varlena(canonical, value, type == BPCHAROID);
+}
+
+static void
+append_integer(Canonical *canonical, Oid recorded_type, Oid type, Datum value)
+{
+	int64		integer = type == INT2OID ? DatumGetInt16(value)
+		: type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
+
+	if (recorded_type == INT8OID)
+		canonical_char(canonical, '"');
+	canonical_int64(canonical, integer);
+	if (recorded_type == INT8OID)
+		canonical_char(canonical, '"');
+}
+
+static void
+append_numeric(Canonical *canonical, Datum value)
+{
+	char	   *digits = numeric_normalize(DatumGetNumeric(value));
+
+	canonical_string(canonical, digits, strlen(digits));
+	pfree(digits);
+}
+
+static void
+append_bytea(Canonical *canonical, Datum value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+
+	canonical_hex(canonical, (const uint8 *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	if (PointerGetDatum(bytes) != value)
+		pfree(bytes);
+}
+
+/*
+ * Would the cast to jsonb of a json value raise an error?  It does for \u0000,
+ * for half a surrogate pair, and for numbers beyond numeric.  Exponents of more
+ * than three digits and digits by the thousand are taken for such numbers.
+ */
+static bool
+json_fits_jsonb(const char *json, size_t length)
+{
+	size_t		digits = 0;
+	bool		high_surrogate = false;
+
+	for (size_t i = 0; i < length; i++)
+	{
+		bool		is_escape = json[i] == '\\' && i + 1 < length;
+		bool		is_low = false;
+
+		digits = isdigit((unsigned char) json[i]) ? digits + 1 : 0;
+		if (digits > 1000 ||
+			(digits > 3 && memchr("eE", json[i - digits], 2) != NULL) ||
+			(digits > 3 && i > digits && memchr("+-", json[i - digits], 2) != NULL &&
+			 memchr("eE", json[i - digits - 1], 2) != NULL))
+			return false;
+		if (is_escape && json[i + 1] == 'u' && i + 6 <= length)
+		{
+			char		hex[5] = {json[i + 2], json[i + 3], json[i + 4], json[i + 5]};
+			long		unit = strtol(hex, NULL, 16);
+
+			is_low = (unit >= 0xDC00 && unit <= 0xDFFF);
+			if (unit == 0 || is_low != high_surrogate)
+				return false;
+			high_surrogate = (unit >= 0xD800 && unit <= 0xDBFF);
+			i += 5;
+		}
+		else if (high_surrogate)
+			return false;
+		else if (is_escape)
+			i++;
+	}
+	return !high_surrogate;
+}
+
+/* Appends a payload as [value], so that JSON null and SQL NULL differ. */
+static bool
+append_json(Canonical *canonical, Oid type, Datum value)
+{
+	struct varlena *data = PG_DETOAST_DATUM_PACKED(value);
+	struct varlena *json = data;
+	bool		ok = true;
+
+	if (type == JSONOID)
+	{
+		char	   *string;
+
+		if (!json_fits_jsonb(VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data)))
+			return false;
+		string = text_to_cstring(data);
+		json = (struct varlena *) DatumGetPointer(DirectFunctionCall1(jsonb_in,
+																	  CStringGetDatum(string)));
+		pfree(string);
+	}
+	canonical_char(canonical, '[');
+	ok = canonical_jsonb(canonical, (const JsonbContainer *) VARDATA_ANY(json),
+						 VARSIZE_ANY_EXHDR(json));
+	canonical_char(canonical, ']');
+	if (json != data)
+		pfree(json);
+	if (PointerGetDatum(data) != value)
+		pfree(data);
+	return ok;
+}
+
+static bool
+append_value(Canonical *canonical, const CoveredColumn *column, Datum value)
+{
+	Oid			type = column->value_type->oid;
+
+	switch (column->type->family)
+	{
+		case FAMILY_STRING:
+			append_string(canonical, type, value);
+			break;
+		case FAMILY_INTEGER:
+			append_integer(canonical, column->type->oid, type, value);
+			break;
+		case FAMILY_NUMERIC:
+			append_numeric(canonical, value);
+			break;
+		case FAMILY_REAL:
+			canonical_float4(canonical, DatumGetFloat4(value));
+			break;
+		case FAMILY_DOUBLE:
+			canonical_float8(canonical, DatumGetFloat8(value));
+			break;
+		case FAMILY_BOOLEAN:
+			if (DatumGetBool(value))
+				canonical_literal(canonical, "true");
+			else
+				canonical_literal(canonical, "false");
+			break;
+		case FAMILY_TIMESTAMPTZ:
+			canonical_timestamp(canonical, DatumGetTimestampTz(value), true);
+			break;
+		case FAMILY_TIMESTAMP:
+			canonical_timestamp(canonical, DatumGetTimestamp(value), false);
+			break;
+		case FAMILY_DATE:
+			canonical_date(canonical, DatumGetDateADT(value));
+			break;
+		case FAMILY_UUID:
+			canonical_uuid(canonical, DatumGetUUIDP(value)->data);
+			break;
+		case FAMILY_BYTEA:
+			append_bytea(canonical, value);
+			break;
+		case FAMILY_JSON:
+			return append_json(canonical, type, value);
+	}
+	return true;
+}
+
+/* Appends the payload values, or the others, as an array. */
+static bool
+append_values(Canonical *canonical, const Encoding *encoding, bool payload,
+			  const Datum *values, const bool *isnull)
+{
+	bool		first = true;
+
+	canonical_char(canonical, '[');
+	for (int i = 0; i < encoding->count; i++)
+	{
+		const CoveredColumn *column = &encoding->columns[i];
+
+		if (is_payload(column) != payload)
+			continue;
+		if (!first)
+			canonical_char(canonical, ',');
+		first = false;
+		if (column->position < 0 || isnull[column->position])
+			canonical_literal(canonical, "null");
+		else if (!append_value(canonical, column, values[column->position]))
+			return false;
+	}
+	canonical_char(canonical, ']');
+	return true;
+}
+
+/*
+ * Makes the leaf of a step from its values, which are those that the encoding
+ * is bound to; a column that is not there counts as NULL.  Returns false where
+ * a value has no canonical form, since it is no value (a jsonb of other bytes)
+ * or json that jsonb cannot hold.  What is detoasted is freed again, but for
+ * what the conversion of json and numeric leaves.
+ */
+bool
+step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
+		  const uint8 salt[SALT_BYTES], Canonical *scratch, uint8 leaf[SHA256_BYTES])
+{
+	uint8		payload_digest[SHA256_BYTES];
+
+	scratch->length = 0;
+	canonical_literal(scratch, "runlink-payload/v1\n");
+	canonical_bytes(scratch, salt, SALT_BYTES);
+	if (!append_values(scratch, encoding, true, values, isnull))
+		return false;
+	sha256_bytes(scratch->data, scratch->length, payload_digest);
+
+	scratch->length = 0;
+	canonical_char(scratch, ENTRY_PREFIX);
+	canonical_bytes(scratch, encoding->id, SHA256_BYTES);
+	canonical_bytes(scratch, payload_digest, SHA256_BYTES);
+	if (!append_values(scratch, encoding, false, values, isnull))
+		return false;
+	sha256_bytes(scratch->data, scratch->length, leaf);
+	return true;
+}

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.h
+ *	  Recording: what others need of it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RUNLINK_RECORD_H
+#define RUNLINK_RECORD_H
+
+#include "encoding.h"
+#include "state.h"
+
+extern void record_init(void);
+extern bool keep_encoding(const State *state, const Encoding *encoding);
+extern void draw_salt(uint8 salt[SALT_BYTES]);
+extern Canonical *leaf_scratch(void);
+
+#endif							/* RUNLINK_RECORD_H */

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * seal.c
+ *	  Seals as they are read from the state.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/multirangetypes.h"
+#include "utils/rangetypes.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "receiver.h"
+#include "seal.h"
+
+static KeptQuery encodings_query = {
+	.sql = "SELECT id, encoding FROM runlink.encoding"
+};
+
+typedef struct EncodingList
+{
+	Encoding   *first;
+} EncodingList;
+
+static void
+receive_encoding(TupleTableSlot *slot, void *sink)
+{
+	EncodingList *list = sink;
+	bool		isnull;
+	bytea	   *id = DatumGetByteaPP(slot_getattr(slot, 1, &isnull));
+	Encoding   *encoding = encoding_from_text(TextDatumGetCString(slot_getattr(slot, 2, &isnull)));
+
+	/* What is not what its id says could only be wrong; leaves of it have no encoding. */
+	if (encoding == NULL || VARSIZE_ANY_EXHDR(id) != SHA256_BYTES ||
+		memcmp(VARDATA_ANY(id), encoding->id, SHA256_BYTES) != 0)
+		return;
+	encoding->next = list->first;
+	list->first = encoding;
+}
+
+/* All encodings, not bound to rows; as of now, or of the caller's snapshot. */
+Encoding *
+load_encodings(const State *state, bool now)
+{
+	EncodingList list = {NULL};
+	RowReceiver receiver;
+
+	state_execute(state, &encodings_query, NULL, NULL, now ? STATE_NOW : STATE_SNAPSHOT,
+				  row_receiver(&receiver, receive_encoding, &list));
+	return list.first;
+}
+
+const Encoding *
+find_encoding(const Encoding *encodings, int32 key)
+{
+	while (encodings != NULL && encodings->key != key)
+		encodings = encodings->next;
+	return encodings;
+}
+
+/* Reads an int8multirange of step indexes; false where it cannot be one. */
+static bool
+read_step_set(Datum value, StepSet *set)
+{
+	TypeCacheEntry *type = lookup_type_cache(INT8MULTIRANGEOID, TYPECACHE_MULTIRANGE_INFO);
+	MultirangeType *multirange = DatumGetMultirangeTypeP(value);
+	RangeType **ranges;
+	int32		count;
+
+	multirange_deserialize(type->rngtype, multirange, &count, &ranges);
+	for (int i = 0; i < count; i++)
+	{
+		RangeBound	lower;
+		RangeBound	upper;
+		bool		empty;
+
+		range_deserialize(type->rngtype, ranges[i], &lower, &upper, &empty);
+		if (empty || lower.infinite || upper.infinite ||
+			DatumGetInt64(lower.val) < PG_INT32_MIN || DatumGetInt64(upper.val) - 1 > PG_INT32_MAX)
+			return false;
+		step_set_append(set, DatumGetInt64(lower.val), DatumGetInt64(upper.val) - 1);
+	}
+	return true;
+}
+
+static const uint8 *
+read_hash(TupleTableSlot *slot, int column, bool *ok)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, column, &isnull);
+	bytea	   *bytes;
+
+	if (isnull)
+		return NULL;
+	bytes = DatumGetByteaPP(value);
+	if (VARSIZE_ANY_EXHDR(bytes) != SHA256_BYTES)
+		*ok = false;
+	return (const uint8 *) VARDATA_ANY(bytes);
+}
+
+/*
+ * Reads a row of SEAL_COLUMNS into seal, palloc'd where it has to be detoasted.
+ * Returns NULL, or in words what keeps it from being a seal.
+ */
+const char *
+read_seal(TupleTableSlot *slot, const Encoding *encodings, Seal *seal)
+{
+	const Encoding *encoding;
+	bool		ok = true;
+	bool		isnull;
+
+	memset(seal, 0, sizeof(Seal));
+	slot_getallattrs(slot);
+	seal->seal_no = DatumGetInt32(slot->tts_values[0]);
+	seal->text.seal_no = seal->seal_no;
+	seal->text.step_count = DatumGetInt64(slot->tts_values[1]);
+	seal->text.backfilled = DatumGetInt64(slot->tts_values[2]);
+	seal->encoding_key = DatumGetInt32(slot_getattr(slot, 4, &isnull));
+	seal->has_encoding = !isnull;
+	seal->text.final = DatumGetBool(slot->tts_values[4]);
+	seal->text.sealed_at = DatumGetTimestampTz(slot->tts_values[5]);
+	seal->text.run_id = DatumGetTextPP(slot->tts_values[6]);
+	seal->text.tenant_id = DatumGetTextPP(slot->tts_values[7]);
+	seal->text.trace_id = DatumGetTextPP(slot->tts_values[8]);
+	seal->text.trace_status = DatumGetTextPP(slot->tts_values[9]);
+	seal->text.chain_head = read_hash(slot, 11, &ok);
+	seal->text.merkle_root = read_hash(slot, 12, &ok);
+	seal->text.prev = read_hash(slot, 13, &ok);
+	seal->leaves = DatumGetByteaPP(slot->tts_values[14]);
+
+	if (!ok)
+		return "a hash in it is not of 32 bytes";
+	if (!read_step_set(slot->tts_values[13], &seal->steps))
+		return "its step indexes are none";
+	if ((int64) VARSIZE_ANY_EXHDR(seal->leaves) != step_set_size(&seal->steps) * SEALED_STEP_BYTES)
+		return "it has not as many leaves as step indexes";
+	if (!seal->has_encoding)
+		return seal->steps.count > 0 ? "its leaves have no encoding" : NULL;
+	encoding = find_encoding(encodings, seal->encoding_key);
+	if (encoding == NULL)
+		return "the encoding of its leaves is not known";
+	seal->text.encoding = encoding->id;
+	return NULL;
+}

@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * seal.h
+ *	  Seals as they are read from the state.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RUNLINK_SEAL_H
+#define RUNLINK_SEAL_H
+
+#include "core/seal_text.h"
+#include "core/step_set.h"
+#include "encoding.h"
+#include "state.h"
+
+/* A step as it was recorded, and how it lies in a seal's leaves but for step_index. */
+typedef struct SealedStep
+{
+	int32		step_index;
+	int32		encoding;
+	uint8		leaf[SHA256_BYTES];
+	uint8		salt[SALT_BYTES];
+} SealedStep;
+
+#define SEALED_STEP_BYTES (SHA256_BYTES + SALT_BYTES)
+
+/* A row of runlink.seal; text and bytes are those of the row. */
+typedef struct Seal
+{
+	int32		seal_no;
+	SealText	text;
+	bool		has_encoding;
+	int32		encoding_key;
+	StepSet		steps;
+	bytea	   *leaves;
+} Seal;
+
+/* The columns that read_seal takes, in its order. */
+#define SEAL_COLUMNS \
+	"seal_no, step_count, backfilled, encoding, final, sealed_at," \
+	" run_id::pg_catalog.text, tenant_id::pg_catalog.text, trace_id::pg_catalog.text," \
+	" trace_status::pg_catalog.text, chain_head, merkle_root, prev, steps, leaves"
+
+extern Encoding *load_encodings(const State *state, bool now);
+extern const Encoding *find_encoding(const Encoding *encodings, int32 key);
+extern const char *read_seal(TupleTableSlot *slot, const Encoding *encodings, Seal *seal);
+
+#endif							/* RUNLINK_SEAL_H */

@@ -1,0 +1,479 @@
+/*-------------------------------------------------------------------------
+ *
+ * sealer.c
+ *	  Sealing: seals made from the leaves of a trace.
+ *
+ * A sealer takes the recorded leaves of a trace out of runlink.leaf, folds them
+ * into the chain and the tree and packs them into seals.  It works as
+ * runlink_owner.  Two sealers never work on one trace: each locks the newest
+ * seal, or what was recorded of the trace where there is none, and leaves the
+ * trace alone where another has that lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "application.h"
+#include "core/chain.h"
+#include "core/tlog.h"
+#include "receiver.h"
+#include "record.h"
+#include "seal.h"
+#include "sealer.h"
+
+/* At most so many steps in a seal, for flat memory. */
+#define STEPS_A_SEAL 4096
+
+#define OF_TRACE " WHERE trace_id" SQL_EQ "$1"
+#define BY_TRACE(text) {.sql = text, .argument_count = 1, .argument_types = {TEXTOID}}
+
+static KeptQuery newest_seal_query = BY_TRACE("SELECT pg_catalog.max(seal_no) FROM runlink.seal" OF_TRACE);
+
+static KeptQuery lock_seal_query = {
+	.sql = "SELECT 1 FROM runlink.seal" OF_TRACE " AND seal_no" SQL_EQ "$2 FOR UPDATE SKIP LOCKED",
+	.argument_count = 2,
+	.argument_types = {TEXTOID, INT4OID}
+};
+
+static KeptQuery lock_identity_query =
+BY_TRACE("SELECT run_id::pg_catalog.text, tenant_id::pg_catalog.text FROM runlink.trace" OF_TRACE
+		 " FOR UPDATE SKIP LOCKED");
+
+static KeptQuery forget_identity_query = BY_TRACE("DELETE FROM runlink.trace" OF_TRACE);
+
+static KeptQuery seals_query =
+BY_TRACE("SELECT " SEAL_COLUMNS " FROM runlink.seal" OF_TRACE " ORDER BY seal_no");
+
+/* The encoding of the first leaf, and the last of the leaves to take with it. */
+static KeptQuery next_leaves_query = {
+	.sql = "SELECT first.encoding, (SELECT pg_catalog.max(l.step_index) FROM"
+	" (SELECT step_index FROM runlink.leaf" OF_TRACE " AND encoding" SQL_EQ "first.encoding"
+	" ORDER BY step_index LIMIT $2) AS l)"
+	" FROM runlink.leaf AS first" OF_TRACE " ORDER BY step_index LIMIT 1",
+	.argument_count = 2,
+	.argument_types = {TEXTOID, INT8OID}
+};
+
+/* What is returned is what is gone, whatever was committed meanwhile. */
+static KeptQuery take_leaves_query = {
+	.sql = "DELETE FROM runlink.leaf" OF_TRACE " AND encoding" SQL_EQ "$2"
+	" AND step_index OPERATOR(pg_catalog.<=) $3 RETURNING step_index, leaf, salt",
+	.argument_count = 3,
+	.argument_types = {TEXTOID, INT4OID, INT4OID}
+};
+
+static KeptQuery insert_seal_query = {
+	.sql = "INSERT INTO runlink.seal (sealed_at, step_count, backfilled, seal_no, encoding, final,"
+	" trace_id, run_id, tenant_id, trace_status, chain_head, merkle_root, prev, steps, leaves)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+	" $14::pg_catalog.int8multirange, $15)",
+	.argument_count = 15,
+	.argument_types = {
+		TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTOID, BYTEAOID
+	}
+};
+
+struct Sealer
+{
+	const State *state;
+	const Encoding *encodings;
+	text	   *trace_id;
+	text	   *status;
+	text	   *run_id;
+	text	   *tenant_id;
+	MemoryContext context;		/* of what lives as long as the sealer */
+	StepSet		sealed;			/* steps in seals that were there before */
+	StepSet		added;			/* steps added since, as they came */
+	bool		has_seal;
+	uint8		newest[SHA256_BYTES];	/* hash of the newest seal */
+	bool		newest_final;
+	const char *damage;			/* of a seal that is there; nothing is built on that */
+	int32		next_seal_no;
+	uint8		head[SHA256_BYTES];
+	MerkleTree	tree;
+	int64		backfilled;
+	TimestampTz sealed_at;
+	SealedStep *chunk;			/* of the next seal */
+	int			chunk_count;
+	bool		chunk_backfilled;
+};
+
+static void
+begin_chain(Sealer *sealer)
+{
+	chain_begin(sealer->head, leaf_scratch(), sealer->tenant_id, sealer->run_id, sealer->trace_id);
+	merkle_begin(&sealer->tree);
+}
+
+static text *
+copy_text(const text *value)
+{
+	return cstring_to_text_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+}
+
+/* Goes on from a seal that is there. */
+static void
+receive_earlier_seal(TupleTableSlot *slot, void *sink)
+{
+	Sealer	   *sealer = sink;
+	MemoryContext old_context = CurrentMemoryContext;
+	MemoryContext row_context = AllocSetContextCreate(old_context, "seal", ALLOCSET_DEFAULT_SIZES);
+	const uint8 *leaf;
+	Seal		seal;
+	int64		count;
+
+	MemoryContextSwitchTo(row_context);
+	if (sealer->damage == NULL)
+		sealer->damage = read_seal(slot, sealer->encodings, &seal);
+	MemoryContextSwitchTo(old_context);
+	if (sealer->damage != NULL)
+	{
+		MemoryContextDelete(row_context);
+		return;
+	}
+
+	if (!sealer->has_seal)
+	{
+		sealer->run_id = copy_text(seal.text.run_id);
+		sealer->tenant_id = copy_text(seal.text.tenant_id);
+		begin_chain(sealer);
+	}
+	leaf = (const uint8 *) VARDATA_ANY(seal.leaves);
+	count = step_set_size(&seal.steps);
+	for (int64 i = 0; i < count; i++, leaf += SEALED_STEP_BYTES)
+	{
+		chain_add(sealer->head, leaf);
+		merkle_add(&sealer->tree, leaf);
+	}
+	step_set_union(&sealer->sealed, &seal.steps);
+	seal_hash(leaf_scratch(), &seal.text, sealer->newest);
+	sealer->has_seal = true;
+	sealer->newest_final = seal.text.final;
+	sealer->next_seal_no = seal.seal_no + 1;
+	sealer->backfilled = seal.text.backfilled;
+	MemoryContextDelete(row_context);
+}
+
+static void
+execute_now(const State *state, KeptQuery *query, const Datum *values, const char *nulls)
+{
+	state_execute(state, query, values, nulls, STATE_NOW, NULL);
+}
+
+static Datum
+returned(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+/* The newest seal of a trace; -1 where there is none. */
+static int32
+newest_seal(const State *state, text *trace_id)
+{
+	Datum		values[1] = {PointerGetDatum(trace_id)};
+	bool		isnull;
+	Datum		seal_no;
+
+	execute_now(state, &newest_seal_query, values, NULL);
+	seal_no = returned(0, 1, &isnull);
+	return isnull ? -1 : DatumGetInt32(seal_no);
+}
+
+/*
+ * Locks a trace against other sealers and takes up what they left.  False where
+ * one is at work, or nothing is known of the trace.
+ */
+static bool
+lock_trace(Sealer *sealer)
+{
+	Datum		values[2] = {PointerGetDatum(sealer->trace_id)};
+	int32		newest = newest_seal(sealer->state, sealer->trace_id);
+
+	if (newest < 0)
+	{
+		bool		isnull;
+
+		execute_now(sealer->state, &lock_identity_query, values, NULL);
+		if (SPI_processed == 0)
+			return false;
+		sealer->run_id = copy_text(DatumGetTextPP(returned(0, 1, &isnull)));
+		sealer->tenant_id = copy_text(DatumGetTextPP(returned(0, 2, &isnull)));
+		begin_chain(sealer);
+	}
+	else
+	{
+		RowReceiver receiver;
+
+		values[1] = Int32GetDatum(newest);
+		execute_now(sealer->state, &lock_seal_query, values, NULL);
+		/* Another may have added one between our look and our lock. */
+		if (SPI_processed == 0 || newest_seal(sealer->state, sealer->trace_id) != newest)
+			return false;
+		sealer->encodings = load_encodings(sealer->state, true);
+		state_execute(sealer->state, &seals_query, values, NULL, STATE_NOW,
+					  row_receiver(&receiver, receive_earlier_seal, sealer));
+	}
+	return true;
+}
+
+static bytea *
+make_bytea(size_t length)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(bytes, VARHDRSZ + length);
+	return bytes;
+}
+
+static Datum
+hash_datum(const uint8 hash[SHA256_BYTES])
+{
+	bytea	   *bytes = make_bytea(SHA256_BYTES);
+
+	memcpy(VARDATA(bytes), hash, SHA256_BYTES);
+	return PointerGetDatum(bytes);
+}
+
+/* Folds the chunk into chain and tree; gives its leaves packed and its step indexes. */
+static void
+fold_chunk(Sealer *sealer, Datum *steps, Datum *leaves)
+{
+	bytea	   *packed = make_bytea((size_t) sealer->chunk_count * SEALED_STEP_BYTES);
+	char	   *to = VARDATA(packed);
+	StringInfoData ranges;
+
+	initStringInfo(&ranges);
+	appendStringInfoChar(&ranges, '{');
+	for (int i = 0; i < sealer->chunk_count; i++)
+	{
+		const SealedStep *step = &sealer->chunk[i];
+
+		memcpy(to, step->leaf, SHA256_BYTES);
+		memcpy(to + SHA256_BYTES, step->salt, SALT_BYTES);
+		to += SEALED_STEP_BYTES;
+		chain_add(sealer->head, step->leaf);
+		merkle_add(&sealer->tree, step->leaf);
+		if (i == 0 || step->step_index != step[-1].step_index + 1)
+			appendStringInfo(&ranges, "%s[%d,", i == 0 ? "" : ",", step->step_index);
+		if (i + 1 == sealer->chunk_count || step[1].step_index != step->step_index + 1)
+			appendStringInfo(&ranges, INT64_FORMAT ")", (int64) step->step_index + 1);
+	}
+	appendStringInfoChar(&ranges, '}');
+	*steps = PointerGetDatum(cstring_to_text_with_len(ranges.data, ranges.len));
+	*leaves = PointerGetDatum(packed);
+}
+
+/* The id of an encoding: a seal's text has all of it. */
+static const uint8 *
+encoding_id(Sealer *sealer, int32 key)
+{
+	const Encoding *encoding = find_encoding(sealer->encodings, key);
+
+	if (encoding == NULL)
+	{
+		MemoryContext old_context = MemoryContextSwitchTo(sealer->context);
+
+		sealer->encodings = load_encodings(sealer->state, true);
+		MemoryContextSwitchTo(old_context);
+		encoding = find_encoding(sealer->encodings, key);
+	}
+	return encoding != NULL ? encoding->id : NULL;
+}
+
+/* Makes a seal of the chunk, which may be empty. */
+static void
+flush(Sealer *sealer, bool final)
+{
+	MemoryContext old_context = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(old_context, "seal", ALLOCSET_DEFAULT_SIZES);
+	int			count = sealer->chunk_count;
+	uint8		root[SHA256_BYTES];
+	Datum		values[15];
+	char		nulls[16] = "               ";
+	SealText	seal;
+
+	MemoryContextSwitchTo(context);
+	fold_chunk(sealer, &values[13], &values[14]);
+	merkle_root(&sealer->tree, root);
+	if (sealer->chunk_backfilled)
+		sealer->backfilled += count;
+	sealer->sealed_at = GetCurrentTimestamp();
+
+	seal.backfilled = sealer->backfilled;
+	seal.chain_head = sealer->head;
+	seal.encoding = count > 0 ? encoding_id(sealer, sealer->chunk[0].encoding) : NULL;
+	seal.merkle_root = root;
+	seal.prev = sealer->has_seal ? sealer->newest : NULL;
+	seal.final = final;
+	seal.seal_no = sealer->next_seal_no;
+	seal.sealed_at = sealer->sealed_at;
+	seal.step_count = sealer->tree.size;
+	seal.run_id = sealer->run_id;
+	seal.tenant_id = sealer->tenant_id;
+	seal.trace_id = sealer->trace_id;
+	seal.trace_status = sealer->status;
+
+	values[0] = TimestampTzGetDatum(seal.sealed_at);
+	values[1] = Int64GetDatum(seal.step_count);
+	values[2] = Int64GetDatum(seal.backfilled);
+	values[3] = Int32GetDatum(sealer->next_seal_no);
+	values[4] = Int32GetDatum(count > 0 ? sealer->chunk[0].encoding : 0);
+	nulls[4] = count > 0 ? ' ' : 'n';
+	values[5] = BoolGetDatum(final);
+	values[6] = PointerGetDatum(sealer->trace_id);
+	values[7] = PointerGetDatum(sealer->run_id);
+	values[8] = PointerGetDatum(sealer->tenant_id);
+	values[9] = PointerGetDatum(sealer->status);
+	values[10] = hash_datum(sealer->head);
+	values[11] = hash_datum(root);
+	values[12] = seal.prev != NULL ? hash_datum(sealer->newest) : (Datum) 0;
+	nulls[12] = seal.prev != NULL ? ' ' : 'n';
+	execute_now(sealer->state, &insert_seal_query, values, nulls);
+
+	MemoryContextSwitchTo(old_context);
+	seal_hash(leaf_scratch(), &seal, sealer->newest);
+	MemoryContextDelete(context);
+	sealer->has_seal = true;
+	sealer->newest_final = final;
+	sealer->next_seal_no++;
+	sealer->chunk_count = 0;
+}
+
+/*
+ * Adds a step to the next seal, unless it is sealed.  A seal holds steps in
+ * ascending order, of one encoding, all recorded or all backfilled.
+ */
+void
+sealer_add(Sealer *sealer, const SealedStep *step, bool backfilled)
+{
+	const SealedStep *last = &sealer->chunk[sealer->chunk_count - 1];
+
+	if (step_set_contains(&sealer->sealed, step->step_index))
+		return;
+	if (sealer->chunk_count == STEPS_A_SEAL ||
+		(sealer->chunk_count > 0 &&
+		 (last->step_index >= step->step_index || last->encoding != step->encoding ||
+		  sealer->chunk_backfilled != backfilled)))
+		flush(sealer, false);
+	sealer->chunk[sealer->chunk_count++] = *step;
+	sealer->chunk_backfilled = backfilled;
+	step_set_append(&sealer->added, step->step_index, step->step_index);
+}
+
+static int
+compare_steps(const void *a, const void *b)
+{
+	int32		left = ((const SealedStep *) a)->step_index;
+	int32		right = ((const SealedStep *) b)->step_index;
+
+	return left < right ? -1 : left > right;
+}
+
+static void
+copy_bytes(uint8 *to, Datum value, size_t length)
+{
+	bytea	   *bytes = DatumGetByteaPP(value);
+
+	memset(to, 0, length);
+	memcpy(to, VARDATA_ANY(bytes), Min(length, VARSIZE_ANY_EXHDR(bytes)));
+}
+
+/* Takes leaves of one encoding, as many as fit into a seal; false where there are none. */
+static bool
+take_leaves(Sealer *sealer)
+{
+	Datum		values[3] = {PointerGetDatum(sealer->trace_id), Int64GetDatum(STEPS_A_SEAL)};
+	SealedStep *taken;
+	uint64		count;
+	int32		encoding;
+	bool		isnull;
+
+	execute_now(sealer->state, &next_leaves_query, values, NULL);
+	if (SPI_processed == 0)
+		return false;
+	encoding = DatumGetInt32(returned(0, 1, &isnull));
+	values[1] = Int32GetDatum(encoding);
+	values[2] = returned(0, 2, &isnull);
+	execute_now(sealer->state, &take_leaves_query, values, NULL);
+
+	count = SPI_processed;
+	taken = palloc(Max(count, 1) * sizeof(SealedStep));
+	for (uint64 i = 0; i < count; i++)
+	{
+		taken[i].step_index = DatumGetInt32(returned(i, 1, &isnull));
+		taken[i].encoding = encoding;
+		copy_bytes(taken[i].leaf, returned(i, 2, &isnull), SHA256_BYTES);
+		copy_bytes(taken[i].salt, returned(i, 3, &isnull), SALT_BYTES);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	qsort(taken, count, sizeof(SealedStep), compare_steps);
+	for (uint64 i = 0; i < count; i++)
+		sealer_add(sealer, &taken[i], false);
+	pfree(taken);
+	return true;
+}
+
+/*
+ * Seals what a trace has to be sealed: its recorded leaves, then what backfill
+ * adds (it may be NULL).  status is the trace's, now.  Returns whether a seal was
+ * made; sealed (it may be NULL) tells of it.  SPI must be connected.
+ *
+ * Another sealer at work, or a trace of which nothing was recorded: no seal is
+ * made, and nothing is waited for.  Damage in the trace's seals: no seal is
+ * built on it; the proof names it.
+ */
+bool
+seal_trace(const State *state, text *trace_id, text *status, Backfill backfill, void *source,
+		   Sealed *sealed)
+{
+	Sealer	   *sealer = palloc0(sizeof(Sealer));
+	int32		first_seal_no;
+	bool		ended;
+
+	sealer->context = CurrentMemoryContext;
+	sealer->state = state;
+	sealer->trace_id = trace_id;
+	sealer->status = status;
+	if (!lock_trace(sealer) || sealer->damage != NULL)
+		return false;
+	sealer->chunk = palloc(STEPS_A_SEAL * sizeof(SealedStep));
+	first_seal_no = sealer->next_seal_no;
+	ended = strcmp(text_to_cstring(status), TRACE_RUNNING) != 0;
+
+	while (take_leaves(sealer))
+		CHECK_FOR_INTERRUPTS();
+	if (backfill != NULL)
+	{
+		step_set_union(&sealer->sealed, &sealer->added);
+		backfill(sealer, source);
+	}
+	if (sealer->chunk_count > 0 || (ended && !(sealer->has_seal && sealer->newest_final)))
+		flush(sealer, ended);
+	if (sealer->next_seal_no == first_seal_no)
+		return false;
+	if (first_seal_no == 0)
+	{
+		Datum		values[1] = {PointerGetDatum(trace_id)};
+
+		execute_now(state, &forget_identity_query, values, NULL);
+	}
+	if (sealed != NULL)
+	{
+		sealed->run_id = sealer->run_id;
+		sealed->tenant_id = sealer->tenant_id;
+		sealed->seal_no = sealer->next_seal_no - 1;
+		sealed->step_count = sealer->tree.size;
+		sealed->backfilled = sealer->backfilled;
+		sealed->added = step_set_size(&sealer->added);
+		sealed->sealed_at = sealer->sealed_at;
+	}
+	return true;
+}

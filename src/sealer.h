@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * sealer.h
+ *	  Sealing: seals made from the leaves of a trace.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RUNLINK_SEALER_H
+#define RUNLINK_SEALER_H
+
+#include "seal.h"
+
+/* What a sealer did for a trace. */
+typedef struct Sealed
+{
+	text	   *run_id;
+	text	   *tenant_id;
+	int32		seal_no;		/* of the newest seal */
+	int64		step_count;
+	int64		backfilled;
+	int64		added;			/* steps added now */
+	TimestampTz sealed_at;
+} Sealed;
+
+/* Adds, with sealer_add, the leaves that are computed now. */
+typedef struct Sealer Sealer;
+typedef void (*Backfill) (Sealer *sealer, void *source);
+
+extern bool seal_trace(const State *state, text *trace_id, text *status,
+					   Backfill backfill, void *source, Sealed *sealed);
+extern void sealer_add(Sealer *sealer, const SealedStep *step, bool backfilled);
+
+#endif							/* RUNLINK_SEALER_H */

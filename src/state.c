@@ -1,0 +1,412 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.c
+ *	  The state: where it is, whether it is what runlink made, and the only
+ *	  ways to touch it.
+ *
+ * Its tables belong to runlink_owner, a role that can do nothing else, so that
+ * nobody but a superuser can forge, replace or drop them.  They are touched as
+ * that role, never as a superuser, and only after they were found to be plain
+ * tables of that role with the columns expected and no trigger or rule but our
+ * own: a table put in their place cannot make anyone run its code.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "state.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(runlink_guard_state);
+
+#define TRACE_ID(comment)	{"trace_id", VARCHAROID, NULL, comment}
+#define COLUMN(name, type, declared, comment)	{name, type, declared, comment}
+#define COLUMNS_END			{NULL, InvalidOid, NULL, NULL}
+
+static const StateColumn encoding_columns[] = {
+	COLUMN("id", BYTEAOID, "bytea not null", "SHA-256 of encoding"),
+	COLUMN("encoding", TEXTOID, "text not null",
+	"the covered columns as JCS: name, type, and whether each is payload"),
+	COLUMNS_END
+};
+
+static const StateColumn trace_columns[] = {
+	TRACE_ID("the trace, as it was named when recorded"),
+	COLUMN("run_id", VARCHAROID, "varchar not null", "the run it was recorded for"),
+	COLUMN("tenant_id", VARCHAROID, "varchar not null", "the tenant it was recorded for"),
+	COLUMNS_END
+};
+
+/* The fixed-length columns first: nothing is lost to alignment. */
+static const StateColumn leaf_columns[] = {
+	COLUMN("step_index", INT4OID, "integer not null", "the step, within its trace"),
+	COLUMN("encoding", INT4OID, "integer not null",
+	"the first four bytes of encoding.id, big-endian: what the leaf covers"),
+	TRACE_ID("the trace"),
+	COLUMN("leaf", BYTEAOID, "bytea not null", "the leaf hash, 32 bytes"),
+	COLUMN("salt", BYTEAOID, "bytea not null", "16 random bytes that blind it"),
+	COLUMNS_END
+};
+
+static const StateColumn seal_columns[] = {
+	COLUMN("sealed_at", TIMESTAMPTZOID, "timestamptz not null", "when the seal was made"),
+	COLUMN("step_count", INT8OID, "bigint not null",
+	"steps of the trace in this seal and those before it"),
+	COLUMN("backfilled", INT8OID, "bigint not null",
+	"how many of them had their leaf computed later than their insert"),
+	COLUMN("seal_no", INT4OID, "integer not null", "0, 1, 2 ... within the trace, without holes"),
+	COLUMN("encoding", INT4OID, "integer",
+	"as leaf.encoding, of the leaves that this seal adds; NULL: it adds none"),
+	COLUMN("final", BOOLOID, "boolean not null",
+	"the trace had ended, and every leaf recorded was taken in"),
+	TRACE_ID("the trace"),
+	COLUMN("run_id", VARCHAROID, "varchar not null", "the run it was recorded for"),
+	COLUMN("tenant_id", VARCHAROID, "varchar not null", "the tenant it was recorded for"),
+	COLUMN("trace_status", VARCHAROID, "varchar not null", "status of the trace when sealed"),
+	COLUMN("chain_head", BYTEAOID, "bytea not null", "last hash of the chain over step_count leaves"),
+	COLUMN("merkle_root", BYTEAOID, "bytea not null", "root of the RFC 6962 tree over them"),
+	COLUMN("prev", BYTEAOID, "bytea", "hash of the trace's seal before this one; NULL: the first"),
+	COLUMN("steps", INT8MULTIRANGEOID, "int8multirange not null", "step indexes that this seal adds"),
+	COLUMN("leaves", BYTEAOID, "bytea not null",
+	"for each of them, in order, its leaf and salt: 48 bytes"),
+	COLUMNS_END
+};
+
+const StateTable state_tables[STATE_TABLE_COUNT] = {
+	[STATE_ENCODING] = {
+		"encoding", NULL, NULL,
+		"Lists of columns that leaves cover. A list can stand here more than once.",
+		encoding_columns
+	},
+	[STATE_TRACE] = {
+		"trace", "trace_id", "run_id",
+		"Traces under recording: what run and tenant they began with. Their first seal takes them in.",
+		trace_columns
+	},
+	[STATE_LEAF] = {
+		"leaf", "trace_id, step_index", NULL,
+		"Leaves recorded by the transactions that inserted the steps. A seal takes them in.",
+		leaf_columns
+	},
+	[STATE_SEAL] = {
+		"seal", "trace_id, seal_no", "run_id",
+		"Seals: step count, chain head and root of a trace at a moment, with the leaves they rest on.",
+		seal_columns
+	},
+};
+
+static State current;
+static bool current_valid = false;
+
+/* Above 0 while runlink itself changes the state. */
+static int	writing = 0;
+
+static void
+relation_changed(Datum arg pg_attribute_unused(), Oid relid)
+{
+	if (!OidIsValid(relid))
+		current_valid = false;
+	for (int id = 0; id < STATE_TABLE_COUNT; id++)
+	{
+		if (current.relids[id] == relid)
+			current_valid = false;
+	}
+}
+
+static void
+names_changed(Datum arg pg_attribute_unused(), SysCacheIdentifier cacheid pg_attribute_unused(),
+			  uint32 hashvalue pg_attribute_unused())
+{
+	current_valid = false;
+}
+
+void
+state_init(void)
+{
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, names_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, names_changed, (Datum) 0);
+}
+
+/* Was sealing ever enabled in this database? */
+bool
+state_made(void)
+{
+	return OidIsValid(get_namespace_oid(STATE_SCHEMA, true));
+}
+
+static bool
+columns_match(Relation relation, const StateColumn *columns)
+{
+	TupleDesc	tupdesc = RelationGetDescr(relation);
+	int			i = 0;
+
+	for (; columns[i].name != NULL; i++)
+	{
+		Form_pg_attribute attribute;
+
+		if (i >= tupdesc->natts)
+			return false;
+		attribute = TupleDescAttr(tupdesc, i);
+		if (attribute->attisdropped || attribute->atttypid != columns[i].type ||
+			strcmp(NameStr(attribute->attname), columns[i].name) != 0)
+			return false;
+	}
+	return tupdesc->natts == i;
+}
+
+/* Are the indexes over columns alone?  Expressions would be code of somebody's. */
+static bool
+has_foreign_index(Relation relation)
+{
+	List	   *indexes = RelationGetIndexList(relation);
+	bool		foreign = false;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (RelationGetIndexExpressions(index) != NIL || RelationGetIndexPredicate(index) != NIL ||
+			(index->rd_index->indisunique && !index->rd_index->indisprimary) ||
+			index->rd_index->indisexclusion)
+			foreign = true;
+		index_close(index, AccessShareLock);
+	}
+	return foreign;
+}
+
+/* Are the table's triggers all our guard, of which a superuser owns the function? */
+static bool
+has_foreign_trigger(Relation relation)
+{
+	TriggerDesc *triggers = relation->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Oid			function = triggers->triggers[i].tgfoid;
+		char	   *name = get_func_name(function);
+		HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+		bool		is_guard = HeapTupleIsValid(tuple) && name != NULL &&
+			strcmp(name, "runlink_guard_state") == 0 &&
+			superuser_arg(((Form_pg_proc) GETSTRUCT(tuple))->proowner);
+
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+		if (!is_guard)
+			return true;
+	}
+	return false;
+}
+
+/* What is wrong with a table of the state; NULL if nothing. */
+static const char *
+table_obstacle(const StateTable *table, Oid relid, Oid owner)
+{
+	Relation	relation;
+	Form_pg_class form;
+	const char *obstacle = NULL;
+
+	if (!OidIsValid(relid))
+		return psprintf("there is no table runlink.%s", table->name);
+	if (get_rel_relkind(relid) != RELKIND_RELATION)
+		return psprintf("runlink.%s is no table", table->name);
+
+	relation = table_open(relid, AccessShareLock);
+	form = RelationGetForm(relation);
+	if (form->relowner != owner)
+		obstacle = "runlink.%s is not owned by runlink_owner";
+	else if (form->relpersistence != RELPERSISTENCE_PERMANENT || form->relam != HEAP_TABLE_AM_OID)
+		obstacle = "runlink.%s is not an ordinary table";
+	else if (!columns_match(relation, table->columns))
+		obstacle = "runlink.%s has other columns than runlink gave it";
+	else if (form->relhasrules || form->relrowsecurity || form->relispartition || form->relhassubclass)
+		obstacle = "runlink.%s has rules, policies or inheritance";
+	else if (has_foreign_trigger(relation))
+		obstacle = "runlink.%s has a trigger that is not runlink's";
+	else if (has_foreign_index(relation))
+		obstacle = "runlink.%s has an index that is not runlink's";
+	table_close(relation, AccessShareLock);
+	return obstacle != NULL ? psprintf(obstacle, table->name) : NULL;
+}
+
+static const char *
+look_at_state(State *state)
+{
+	Oid			schema = get_namespace_oid(STATE_SCHEMA, true);
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	if (!OidIsValid(schema))
+		return "sealing was never enabled";
+	state->owner = get_role_oid(STATE_OWNER, true);
+	if (!OidIsValid(state->owner))
+		return "there is no role runlink_owner";
+	if (superuser_arg(state->owner))
+		return "the role runlink_owner is a superuser";
+
+	for (int id = 0; id < STATE_TABLE_COUNT; id++)
+	{
+		const char *obstacle;
+
+		state->relids[id] = get_relname_relid(state_tables[id].name, schema);
+		obstacle = table_obstacle(&state_tables[id], state->relids[id], state->owner);
+		if (obstacle != NULL)
+			return obstacle;
+	}
+	get_atttypetypmodcoll(state->relids[STATE_LEAF],
+						  get_attnum(state->relids[STATE_LEAF], "trace_id"),
+						  &type, &typmod, &collation);
+	state->trace_id_length = typmod < 0 ? -1 : typmod - (int32) VARHDRSZ;
+	return NULL;
+}
+
+/*
+ * The state, or NULL where it is not there or not as runlink made it; *obstacle
+ * then says why, in words.
+ */
+const State *
+state_open(const char **obstacle)
+{
+	if (!current_valid)
+	{
+		current.generation++;
+		current_valid = true;	/* what changes meanwhile makes us look again */
+		*obstacle = look_at_state(&current);
+		if (*obstacle != NULL)
+		{
+			current_valid = false;
+			return NULL;
+		}
+	}
+	return &current;
+}
+
+/* Is a trace_id, a text value, no longer than the state's columns allow? */
+bool
+state_has_room(const State *state, Datum trace_id)
+{
+	struct varlena *text = PG_DETOAST_DATUM_PACKED(trace_id);
+
+	return state->trace_id_length < 0 ||
+		(int32) VARSIZE_ANY_EXHDR(text) <= state->trace_id_length ||
+		pg_mbstrlen_with_len(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)) <= state->trace_id_length;
+}
+
+/*
+ * Inserts a row, unless the table has one with its key; returns whether it did.
+ * Takes no lock but that of any insert and waits for nobody: a row with its key
+ * that another transaction is inserting counts as there.  Past triggers and
+ * privileges, which was all looked at when the state was opened.
+ */
+bool
+state_insert(Oid relid, const Datum *values, const bool *isnull)
+{
+	Relation	table = table_open(relid, RowExclusiveLock);
+	HeapTuple	row = heap_form_tuple(RelationGetDescr(table), unconstify(Datum *, values),
+									  unconstify(bool *, isnull));
+	List	   *indexes = RelationGetIndexList(table);
+	bool		inserted = true;
+	ListCell   *cell;
+
+	heap_insert(table, row, GetCurrentCommandId(true), 0, NULL);
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
+		IndexInfo  *info = BuildIndexInfo(index);
+		bool		is_key = index->rd_index->indisprimary;
+		Datum		keys[INDEX_MAX_KEYS];
+		bool		key_isnull[INDEX_MAX_KEYS];
+
+		for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
+		{
+			keys[i] = values[info->ii_IndexAttrNumbers[i] - 1];
+			key_isnull[i] = isnull[info->ii_IndexAttrNumbers[i] - 1];
+		}
+		if (!index_insert(index, keys, key_isnull, &row->t_self, table,
+						  is_key ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO, false, info))
+			inserted &= !is_key;
+		index_close(index, RowExclusiveLock);
+	}
+	if (!inserted)
+	{
+		/* So that the row is there to be deleted. */
+		CommandCounterIncrement();
+		simple_heap_delete(table, &row->t_self);
+	}
+	table_close(table, RowExclusiveLock);
+	return inserted;
+}
+
+/*
+ * Runs a query over the state as runlink_owner.  Rows go to receiver, or to
+ * SPI_tuptable where it is NULL.  SPI must be connected.
+ */
+void
+state_execute(const State *state, KeptQuery *query, const Datum *values, const char *nulls,
+			  StateView view, DestReceiver *receiver)
+{
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	writing++;
+	PG_TRY();
+	{
+		SetUserIdAndSecContext(state->owner, context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+		execute_kept_query(query, values, nulls, view == STATE_SNAPSHOT, receiver);
+	}
+	PG_FINALLY();
+	{
+		SetUserIdAndSecContext(user, context);
+		writing--;
+	}
+	PG_END_TRY();
+}
+
+/*
+ * runlink_guard_state() returns trigger
+ *
+ * Raises an error (55000) before any UPDATE, DELETE or TRUNCATE of the state
+ * that is not runlink's own.
+ */
+Datum
+runlink_guard_state(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("runlink_guard_state can only be called as a trigger")));
+	if (writing == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("runlink.%s cannot be changed", RelationGetRelationName(trigger->tg_relation)),
+				 errdetail("Leaves and seals are what the record of a run is checked against."),
+				 errhint("Only runlink's own functions change them.")));
+	return PointerGetDatum(NULL);
+}
