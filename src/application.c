@@ -316,6 +316,12 @@ static const AppColumn aos_trace_steps_columns[] = {
 	COLUMNS_END
 };
 
+/* Where the application's retention moves a trace to; its steps go. */
+static const AppColumn aos_traces_archive_columns[] = {
+	NEEDED("trace_id", FOR_PROOF, TEXTOID, VARCHAR64),
+	COLUMNS_END
+};
+
 static const AppColumn llm_run_records_columns[] = {
 	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR64),
 	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR64),
@@ -400,6 +406,10 @@ const AppTable app_tables[APP_TABLE_COUNT] = {
 		.key = "trace_id, step_index", .key_constraint = "unique",
 		.update_guarded = true, .delete_guarded = true,
 		.columns = aos_trace_steps_columns,
+	},
+	[APP_AOS_TRACES_ARCHIVE] = {
+		.name = "aos_traces_archive", .domain = "logs", .optional = true,
+		.columns = aos_traces_archive_columns,
 	},
 	[APP_LLM_RUN_RECORDS] = {
 		.name = "llm_run_records", .domain = "logs", .optional = true,

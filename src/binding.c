@@ -37,7 +37,6 @@ static uint64 catalog_generation = 1;
 static Binding bound;
 static Oid	bound_namespace = InvalidOid;
 static uint64 bound_generation = 0;
-static Oid	bound_relids[APP_TABLE_COUNT];
 static int	verified_needs;		/* FOR_ bits whose columns are as they should be */
 
 static void
@@ -155,7 +154,7 @@ rebind(Oid namespace)
 			pfree(old_schema);
 	}
 	for (int id = 0; id < APP_TABLE_COUNT; id++)
-		bound_relids[id] = get_relname_relid(app_tables[id].name, namespace);
+		bound.relids[id] = get_relname_relid(app_tables[id].name, namespace);
 	bound_namespace = namespace;
 }
 
@@ -178,7 +177,7 @@ binding_open(Oid function, const AppCall *call)
 	for (int id = 0; id < APP_TABLE_COUNT; id++)
 	{
 		const AppTable *table = &app_tables[id];
-		Oid			relid = bound_relids[id];
+		Oid			relid = bound.relids[id];
 
 		if (!app_call_reads_table(call, table))
 			continue;
@@ -245,7 +244,7 @@ append_detail_columns(StringInfo sql, AppTableId table)
 	for (const AppColumn *column = app_tables[table].columns; column->name != NULL; column++)
 	{
 		if ((column->use & COLUMN_DETAIL) &&
-			get_attnum(bound_relids[table], column->name) != InvalidAttrNumber)
+			get_attnum(bound.relids[table], column->name) != InvalidAttrNumber)
 		{
 			appendStringInfo(sql, "%s'%s', t.%s", separator, column->name, column->name);
 			separator = ", ";
@@ -283,7 +282,7 @@ append_title(StringInfo sql, const Binding *binding, AppTableId table, const App
 static bool
 link_exists(const AppLink *link)
 {
-	Oid			relid = bound_relids[link->column_table];
+	Oid			relid = bound.relids[link->column_table];
 
 	return get_attnum(relid, link->column) != InvalidAttrNumber;
 }
@@ -350,7 +349,7 @@ append_linked_records(StringInfo sql, const Binding *binding, AppTableSet tables
 	{
 		const AppTable *table = &app_tables[id];
 
-		if (!(tables & APP_TABLE_BIT(id)) || !OidIsValid(bound_relids[id]) || table->items == NULL)
+		if (!(tables & APP_TABLE_BIT(id)) || !OidIsValid(bound.relids[id]) || table->items == NULL)
 			continue;
 
 		for (const AppLink *link = table->links; link->linked_by != NULL; link++)

@@ -16,6 +16,7 @@ typedef struct Binding
 {
 	char	   *schema;			/* name of the application's schema, unquoted */
 	uint64		version;		/* changes whenever SQL made from it may change */
+	Oid			relids[APP_TABLE_COUNT];	/* InvalidOid: there is no such table */
 } Binding;
 
 /* Appends the select list for the records that a link finds as an item. */

@@ -4,9 +4,10 @@
  *	  runlink_proof and runlink_proof_steps: what can be said of the integrity
  *	  of a run's traces.
  *
- * Nothing records leaves or seals, so there is nothing to compare the
- * steps with: a trace with steps is UNSEALED, and no trace is ever VERIFIED.
- * The coordinator's digest is computed for comparison with older reports.
+ * The steps are hashed as they are and compared with the leaves that were
+ * recorded or sealed.  VERIFIED is said only where every step has one and
+ * matches it, the seals are sound, and the trace is of the run and tenant that
+ * it began with.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,26 +21,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "core/coordinator_digest.h"
 #include "run.h"
-
-#define TRACES_A_FETCH 100
+#include "trace_check.h"
+#include "traces.h"
 
 PG_FUNCTION_INFO_V1(runlink_proof);
 PG_FUNCTION_INFO_V1(runlink_proof_steps);
-
-static void build_traces_query(StringInfo sql, const Binding *binding);
-static void build_steps_query(StringInfo sql, const Binding *binding);
-static void build_proof_steps_query(StringInfo sql, const Binding *binding);
-
-/* The traces of run $1 of tenant $2. */
-static SavedQuery traces_query = {.build = build_traces_query};
-
-/* The steps of trace $1, in the order of the chain. */
-static SavedQuery steps_query = {.build = build_steps_query};
-
-/* The rows of runlink_proof_steps for run $1 of tenant $2. */
-static SavedQuery proof_steps_query = {.build = build_proof_steps_query};
 
 /* The result columns of runlink_proof. */
 enum
@@ -74,100 +61,6 @@ typedef struct ProofRow
 	bool		nulls[PROOF_COLUMNS];
 } ProofRow;
 
-/* Receives the steps of a trace, one at a time. */
-typedef struct StepReceiver
-{
-	DestReceiver receiver;
-	Sha256	   *sha256;
-	int64		steps;
-} StepReceiver;
-
-static void
-build_traces_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.trace_id::pg_catalog.text, t.tenant_id::pg_catalog.text,"
-					" t.status::pg_catalog.text FROM @extschema@.aos_traces t"
-					" WHERE t.run_id" SQL_EQ "$1 AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)"
-					" ORDER BY t.started_at, t.trace_id COLLATE pg_catalog.\"C\"");
-}
-
-static void
-build_steps_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT COALESCE(s.step_index, 0), COALESCE(s.skill_name::pg_catalog.text, ''),"
-					" COALESCE(s.status::pg_catalog.text, '') FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "$1"
-					" ORDER BY s.step_index");
-}
-
-static void
-build_proof_steps_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.trace_id::pg_catalog.text, s.step_index,"
-					" s.skill_name::pg_catalog.text, s.status::pg_catalog.text,"
-					" 'unsealed'::pg_catalog.text AS verdict,"
-					" NULL::pg_catalog.text AS leaf_hash, NULL::pg_catalog.text AS sealed_leaf_hash"
-					" FROM @extschema@.aos_traces t JOIN @extschema@.aos_trace_steps s"
-					" ON s.trace_id" SQL_EQ "t.trace_id"
-					" WHERE t.run_id" SQL_EQ "$1 AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)"
-					" ORDER BY t.started_at, t.trace_id COLLATE pg_catalog.\"C\", s.step_index");
-}
-
-static bool
-receive_step(TupleTableSlot *slot, DestReceiver *self)
-{
-	StepReceiver *steps = (StepReceiver *) self;
-	text	   *skill_name;
-	text	   *status;
-
-	slot_getallattrs(slot);
-	skill_name = DatumGetTextPP(slot->tts_values[1]);
-	status = DatumGetTextPP(slot->tts_values[2]);
-
-	coordinator_digest_step(steps->sha256, DatumGetInt32(slot->tts_values[0]),
-							VARDATA_ANY(skill_name), VARSIZE_ANY_EXHDR(skill_name),
-							VARDATA_ANY(status), VARSIZE_ANY_EXHDR(status));
-	steps->steps++;
-
-	/* What was detoasted would stay until the last step. */
-	if (skill_name != (text *) DatumGetPointer(slot->tts_values[1]))
-		pfree(skill_name);
-	if (status != (text *) DatumGetPointer(slot->tts_values[2]))
-		pfree(status);
-	return true;
-}
-
-static void
-step_receiver_startup(DestReceiver *self pg_attribute_unused(),
-					  int operation pg_attribute_unused(),
-					  TupleDesc typeinfo pg_attribute_unused())
-{
-}
-
-static void
-step_receiver_shutdown(DestReceiver *self pg_attribute_unused())
-{
-}
-
-static StepReceiver
-step_receiver(Sha256 *sha256)
-{
-	StepReceiver steps = {
-		.receiver = {
-			.receiveSlot = receive_step,
-			.rStartup = step_receiver_startup,
-			.rShutdown = step_receiver_shutdown,
-			.rDestroy = step_receiver_shutdown,
-			.mydest = DestTuplestore,	/* any that SPI takes for rows */
-		},
-		.sha256 = sha256,
-	};
-
-	return steps;
-}
-
 static void
 set_text(ProofRow *row, int column, text *value)
 {
@@ -188,13 +81,178 @@ set_length(ProofRow *row, int column, int64 value)
 	row->nulls[column] = false;
 }
 
-static void
-set_hash(ProofRow *row, int column, const uint8 hash[SHA256_BYTES])
+static text *
+hash_text(const uint8 hash[SHA256_BYTES])
 {
 	char		hex[SHA256_BYTES * 2];
 
 	hex_encode((const char *) hash, SHA256_BYTES, hex);
-	set_text(row, column, cstring_to_text_with_len(hex, sizeof(hex)));
+	return cstring_to_text_with_len(hex, sizeof(hex));
+}
+
+static void
+set_hash(ProofRow *row, int column, const uint8 hash[SHA256_BYTES])
+{
+	set_text(row, column, hash_text(hash));
+}
+
+/* A call under way. */
+typedef struct Proof
+{
+	const Run  *run;
+	TraceChecker checker;
+	ReturnSetInfo *rsinfo;
+} Proof;
+
+static const char *
+plural(int64 count, const char *one, const char *many)
+{
+	return psprintf(INT64_FORMAT " %s", count, count == 1 ? one : many);
+}
+
+/* Adds a reason after those that are there. */
+static void
+add_reason(StringInfo reasons, const char *reason)
+{
+	appendStringInfo(reasons, "%s%s", reasons->len > 0 ? "; " : "", reason);
+}
+
+static bool
+same_text(const text *left, const text *right)
+{
+	return left != NULL && right != NULL &&
+		VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
+		memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0;
+}
+
+/* The trace is not of the run and tenant that it began with; who may know gets the names. */
+static void
+add_identity_reason(StringInfo reasons, const Proof *proof, const TraceFindings *found)
+{
+	if (caller_is_auditor(proof->run, proof->checker.state))
+		add_reason(reasons, psprintf("the trace was recorded for run \"%s\" of tenant \"%s\"",
+									 id_for_message(found->run_id),
+									 id_for_message(found->tenant_id)));
+	else
+		add_reason(reasons, "the trace was recorded for another run or tenant");
+}
+
+static void
+add_step_reasons(StringInfo reasons, const TraceFindings *found)
+{
+	int64		bad = found->altered + found->missing + found->reordered + found->inserted;
+	const struct
+	{
+		int64		count;
+		const char *what;
+	}			kinds[] = {
+		{found->altered, "altered"}, {found->missing, "missing"},
+		{found->reordered, "reordered"}, {found->inserted, "inserted"}
+	};
+	const char *separator = ": ";
+
+	if (bad == 0)
+		return;
+	add_reason(reasons, psprintf("%s not as recorded", plural(bad, "step is", "steps are")));
+	for (size_t i = 0; i < lengthof(kinds); i++)
+	{
+		if (kinds[i].count == 0)
+			continue;
+		appendStringInfo(reasons, "%s" INT64_FORMAT " %s", separator, kinds[i].count, kinds[i].what);
+		separator = ", ";
+	}
+	appendStringInfo(reasons, "; the first is step %d", found->first_bad_step);
+	if (found->altered > 0 && found->missing_column != NULL)
+		add_reason(reasons, psprintf("column \"%s\", which their leaves cover, is gone or of another type",
+									 found->missing_column));
+}
+
+/* Why nothing is there to compare with, where that is so. */
+static void
+add_unsealed_reason(StringInfo reasons, const Proof *proof, const TraceFindings *found)
+{
+	if (found->steps == 1)
+		add_reason(reasons, "the trace's one step is not sealed: there is nothing to compare with");
+	else if (found->unsealed == found->steps)
+		add_reason(reasons, psprintf("none of the trace's " INT64_FORMAT
+									 " steps is sealed: there is nothing to compare with", found->steps));
+	else
+		add_reason(reasons, psprintf(INT64_FORMAT " of the trace's " INT64_FORMAT
+									 " steps %s neither leaf nor seal: there is nothing to compare %s with",
+									 found->unsealed, found->steps,
+									 found->unsealed == 1 ? "has" : "have",
+									 found->unsealed == 1 ? "it" : "them"));
+	if (proof->checker.state == NULL && state_made())
+		add_reason(reasons, psprintf("leaves and seals cannot be read: %s", proof->checker.obstacle));
+}
+
+/* The verdict on a trace, with the reasons for it, if any are owed. */
+static const char *
+judge(const Proof *proof, const Trace *trace, const TraceFindings *found, StringInfo reasons)
+{
+	bool		known = found->run_id != NULL;
+
+	if (trace->where == TRACE_GONE)
+		add_reason(reasons, "the trace is missing from aos_traces");
+	else if (known && !(same_text(found->run_id, trace->run_id) &&
+						same_text(found->tenant_id, trace->tenant_id)))
+		add_identity_reason(reasons, proof, found);
+	if (found->damage != NULL)
+		add_reason(reasons, found->damage);
+	add_step_reasons(reasons, found);
+	if (reasons->len > 0)
+	{
+		if (found->unsealed > 0)
+			add_unsealed_reason(reasons, proof, found);
+		return "FAILED";
+	}
+	if (found->steps == 0)
+	{
+		add_reason(reasons, "the trace has no steps");
+		return "UNSUPPORTED";
+	}
+	if (found->unsealed > 0)
+		add_unsealed_reason(reasons, proof, found);
+	else if (!found->identity_known)
+		add_reason(reasons, "what run and tenant the trace began with was not recorded");
+	return reasons->len > 0 ? "UNSEALED" : "VERIFIED";
+}
+
+/* The rung that the weakest step stands on. */
+static const char *
+assurance(const TraceFindings *found)
+{
+	if (found->sealed + found->recorded == 0 || found->unsealed > 0)
+		return "none";
+	return found->recorded > 0 ? "recorded" : "sealed";
+}
+
+static void
+set_findings(ProofRow *row, const TraceFindings *found)
+{
+	set_cstring(row, PROOF_ASSURANCE, assurance(found));
+	set_length(row, PROOF_CHAIN_LENGTH, found->steps);
+	set_length(row, PROOF_SEALED_LENGTH, found->sealed);
+	set_length(row, PROOF_BACKFILLED_LENGTH, found->backfilled);
+	set_length(row, PROOF_UNSEALED_LENGTH, found->unsealed);
+	if (found->has_bad_step)
+	{
+		row->values[PROOF_FIRST_BAD_STEP] = Int32GetDatum(found->first_bad_step);
+		row->nulls[PROOF_FIRST_BAD_STEP] = false;
+	}
+	if (found->has_head)
+	{
+		set_hash(row, PROOF_ROOT_HASH, found->head);
+		set_hash(row, PROOF_MERKLE_ROOT, found->merkle_root);
+	}
+	if (found->has_seal)
+	{
+		set_hash(row, PROOF_SEALED_ROOT_HASH, found->sealed_head);
+		row->values[PROOF_SEALED_AT] = TimestampTzGetDatum(found->sealed_at);
+		row->nulls[PROOF_SEALED_AT] = false;
+	}
+	if (found->steps > 0)
+		set_hash(row, PROOF_COORDINATOR_ROOT_HASH, found->coordinator_digest);
 }
 
 /* A row that says nothing yet but what is the same for every trace. */
@@ -204,162 +262,179 @@ begin_row(ProofRow *row, const Run *run)
 	memset(row->nulls, true, sizeof(row->nulls));
 	set_text(row, PROOF_RUN_ID, run->run_id);
 	set_text(row, PROOF_TENANT_ID, run->tenant_id);
+	set_cstring(row, PROOF_MODEL, "NONE");
 	set_cstring(row, PROOF_ASSURANCE, "none");
-	set_length(row, PROOF_SEALED_LENGTH, 0);
-	set_length(row, PROOF_BACKFILLED_LENGTH, 0);
+	for (int column = PROOF_CHAIN_LENGTH; column <= PROOF_UNSEALED_LENGTH; column++)
+		set_length(row, column, 0);
 	row->values[PROOF_VERIFIED_AT] = TimestampTzGetDatum(GetCurrentStatementStartTimestamp());
 	row->nulls[PROOF_VERIFIED_AT] = false;
 }
 
 static void
-set_lengths_and_status(ProofRow *row, int64 steps, const char *status, const char *reason)
+put_row(const Proof *proof, ProofRow *row)
 {
-	set_length(row, PROOF_CHAIN_LENGTH, steps);
-	set_length(row, PROOF_UNSEALED_LENGTH, steps);
-	set_cstring(row, PROOF_VERIFICATION_STATUS, status);
-	set_cstring(row, PROOF_FAILURE_REASON, reason);
+	tuplestore_putvalues(proof->rsinfo->setResult, proof->rsinfo->setDesc, row->values, row->nulls);
 }
 
-static void
-prove_trace(ProofRow *row, const Run *run, text *trace_id, Sha256 *sha256)
+/* An archived trace has no steps left: its seals are told, and nothing is compared. */
+static const char *
+judge_archived(TraceFindings *found, StringInfo reasons)
 {
-	StepReceiver steps = step_receiver(sha256);
-	uint8		hash[SHA256_BYTES];
+	add_reason(reasons, "the application moved the trace to aos_traces_archive and its steps are gone: "
+			   "nothing was compared");
+	if (found->damage != NULL)
+		add_reason(reasons, found->damage);
+	if (!found->has_seal)
+		add_reason(reasons, "it was never sealed");
+	found->has_bad_step = false;
+	return "ARCHIVED";
+}
 
-	coordinator_digest_begin(sha256, VARDATA_ANY(run->run_id), VARSIZE_ANY_EXHDR(run->run_id));
-	execute_query(&steps_query, run->binding, trace_id, NULL, &steps.receiver);
-	sha256_end(sha256, hash);
+/* Puts the row of a trace. */
+static void
+prove_trace(void *sink, const Trace *trace)
+{
+	Proof	   *proof = sink;
+	TraceFindings found;
+	StringInfoData reasons;
+	const char *status;
+	ProofRow	row;
 
-	set_cstring(row, PROOF_MODEL, "HASH_CHAIN");
-	set_cstring(row, PROOF_COVERS, "steps");
-	if (steps.steps == 0)
-		set_lengths_and_status(row, 0, "UNSUPPORTED", "the trace has no steps");
-	else
-	{
-		set_lengths_and_status(row, steps.steps, "UNSEALED",
-							   steps.steps == 1
-							   ? "the trace's one step is not sealed: there is nothing to compare with"
-							   : psprintf("none of the trace's " INT64_FORMAT
-										  " steps is sealed: there is nothing to compare with",
-										  steps.steps));
-		set_hash(row, PROOF_COORDINATOR_ROOT_HASH, hash);
-	}
+	check_trace(&proof->checker, trace->trace_id, proof->run->run_id, NULL, NULL, &found);
+	initStringInfo(&reasons);
+	status = trace->where == TRACE_ARCHIVED ? judge_archived(&found, &reasons)
+		: judge(proof, trace, &found, &reasons);
+
+	begin_row(&row, proof->run);
+	set_text(&row, PROOF_TRACE_ID, trace->trace_id);
+	set_text(&row, PROOF_TENANT_ID, trace->tenant_id != NULL ? trace->tenant_id : found.tenant_id);
+	set_text(&row, PROOF_TRACE_STATUS, trace->status);
+	set_cstring(&row, PROOF_MODEL, "HASH_CHAIN");
+	set_cstring(&row, PROOF_COVERS, "steps");
+	set_cstring(&row, PROOF_VERIFICATION_STATUS, status);
+	if (reasons.len > 0)
+		set_cstring(&row, PROOF_FAILURE_REASON, reasons.data);
+	set_findings(&row, &found);
+	put_row(proof, &row);
 }
 
 /* The row of a run that has no trace; the reason tells why apart. */
 static void
-prove_without_trace(ProofRow *row, const Run *run)
+prove_without_trace(const Proof *proof)
 {
 	const char *reason;
+	ProofRow	row;
 
-	if (!run->found)
-		reason = "the run does not exist, and no trace names it";
-	else if (run->of_other_tenant)
+	if (proof->run->of_other_tenant)
 		reason = "the run is not of this tenant, which has no trace of it";
+	else if (!proof->run->found)
+		reason = "the run does not exist, and no trace names it";
 	else
 		reason = "the run has no trace";
-
-	begin_row(row, run);
-	set_cstring(row, PROOF_MODEL, "NONE");
-	set_lengths_and_status(row, 0, "UNSUPPORTED", reason);
+	begin_row(&row, proof->run);
+	set_cstring(&row, PROOF_VERIFICATION_STATUS, "UNSUPPORTED");
+	set_cstring(&row, PROOF_FAILURE_REASON, reason);
+	put_row(proof, &row);
 }
 
-/* Puts a row for each trace of the run; returns their number. */
-static int64
-prove_traces(const Run *run, Tuplestorestate *tuplestore, TupleDesc tupdesc)
+static void
+require_utf8(const AppCall *call)
 {
-	Sha256	   *sha256 = sha256_create();
-	MemoryContext trace_context = AllocSetContextCreate(CurrentMemoryContext,
-														"proof of a trace",
-														ALLOCSET_DEFAULT_SIZES);
-	Portal		portal = open_query(&traces_query, run->binding, run->run_id, run->tenant_id);
-	int64		traces = 0;
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s needs a database encoded in UTF8", call->name),
+				 errdetail("This database is encoded in %s, and hashes are over UTF-8 text.",
+						   GetDatabaseEncodingName()),
+				 errhint("Restore a dump into a database created with ENCODING 'UTF8'.")));
+}
 
-	for (;;)
-	{
-		SPITupleTable *fetched;
-		uint64		count;
-
-		SPI_cursor_fetch(portal, true, TRACES_A_FETCH);
-		fetched = SPI_tuptable;
-		count = SPI_processed;
-		if (count == 0)
-			break;
-
-		for (uint64 i = 0; i < count; i++)
-		{
-			MemoryContext old_context = MemoryContextSwitchTo(trace_context);
-			text	   *columns[3];
-			ProofRow	row;
-
-			for (int column = 0; column < 3; column++)
-			{
-				bool		isnull;
-				Datum		value = SPI_getbinval(fetched->vals[i], fetched->tupdesc,
-												  column + 1, &isnull);
-
-				columns[column] = isnull ? NULL : DatumGetTextPP(value);
-			}
-			begin_row(&row, run);
-			set_text(&row, PROOF_TRACE_ID, columns[0]);
-			set_text(&row, PROOF_TENANT_ID, columns[1]);
-			set_text(&row, PROOF_TRACE_STATUS, columns[2]);
-			prove_trace(&row, run, columns[0], sha256);
-			tuplestore_putvalues(tuplestore, tupdesc, row.values, row.nulls);
-
-			MemoryContextSwitchTo(old_context);
-			MemoryContextReset(trace_context);
-		}
-		traces += count;
-		SPI_freetuptable(fetched);
-	}
-	SPI_cursor_close(portal);
-	return traces;
+/* Tells each trace of the run that a call is about; returns how many there were. */
+static int64
+prove_run(FunctionCallInfo fcinfo, const AppCall *call, Proof *proof, Run *run, TellTrace tell)
+{
+	require_utf8(call);
+	InitMaterializedSRF(fcinfo, 0);
+	run_open(fcinfo, call, run);
+	proof->run = run;
+	proof->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	trace_checker_begin(&proof->checker, run->binding);
+	return for_each_trace(run, proof->checker.state, tell, proof);
 }
 
 /*
  * runlink_proof(run_id text, tenant_id text) returns setof record
  *
- * One row for each trace of the run, by the time it started; one row without
- * a trace where there is none.  Reads every step once, in constant memory.
- * Arguments and errors as run_open and binding_open have them; a database
- * that is not UTF-8 is an error, because the hashes are over UTF-8.
+ * One row for each trace of the run; one row without a trace where there is
+ * none.  Reads every step once, twice where there is damage, in constant
+ * memory.  Arguments and errors as run_open and binding_open have them; a
+ * database that is not UTF-8 is an error, because the hashes are over UTF-8.
  */
 Datum
 runlink_proof(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Proof		proof = {0};
 	Run			run = {0};
 
-	if (GetDatabaseEncoding() != PG_UTF8)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("runlink_proof needs a database encoded in UTF8"),
-				 errdetail("This database is encoded in %s, and hashes are over UTF-8 text.",
-						   GetDatabaseEncodingName()),
-				 errhint("Restore a dump into a database created with ENCODING 'UTF8'.")));
-
-	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	run_open(fcinfo, &app_call_proof, &run);
-	if (prove_traces(&run, rsinfo->setResult, rsinfo->setDesc) == 0)
-	{
-		ProofRow	row;
-
-		prove_without_trace(&row, &run);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values, row.nulls);
-	}
+	if (prove_run(fcinfo, &app_call_proof, &proof, &run, prove_trace) == 0)
+		prove_without_trace(&proof);
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/* What a row of runlink_proof_steps is put with. */
+typedef struct StepSink
+{
+	const Proof *proof;
+	text	   *trace_id;
+} StepSink;
+
+static void
+put_step(void *sink, const StepFinding *finding)
+{
+	StepSink   *steps = sink;
+	ReturnSetInfo *rsinfo = steps->proof->rsinfo;
+	text	   *leaf = finding->leaf != NULL ? hash_text(finding->leaf) : NULL;
+	text	   *expected = finding->expected_leaf != NULL ? hash_text(finding->expected_leaf) : NULL;
+	Datum		values[7] = {
+		PointerGetDatum(steps->trace_id), Int32GetDatum(finding->step_index),
+		PointerGetDatum(finding->skill_name), PointerGetDatum(finding->status),
+		CStringGetTextDatum(finding->verdict), PointerGetDatum(leaf), PointerGetDatum(expected)
+	};
+	bool		isnull[7] = {
+		false, finding->step_index_isnull, finding->skill_name == NULL, finding->status == NULL,
+		false, leaf == NULL, expected == NULL
+	};
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);
+}
+
+static void
+prove_steps(void *sink, const Trace *trace)
+{
+	Proof	   *proof = sink;
+	StepSink	steps = {proof, trace->trace_id};
+	TraceFindings found;
+
+	if (trace->where != TRACE_ARCHIVED)
+		check_trace(&proof->checker, trace->trace_id, proof->run->run_id, put_step, &steps, &found);
 }
 
 /*
  * runlink_proof_steps(run_id text, tenant_id text) returns setof record
  *
- * One row for each step of each trace of the run.
+ * One row for each step of each trace of the run, and for each step that is
+ * missing.
  */
 Datum
 runlink_proof_steps(PG_FUNCTION_ARGS)
 {
-	return run_answer(fcinfo, &app_call_proof_steps, &proof_steps_query);
+	Proof		proof = {0};
+	Run			run = {0};
+
+	SPI_connect();
+	prove_run(fcinfo, &app_call_proof_steps, &proof, &run, prove_steps);
+	SPI_finish();
+	return (Datum) 0;
 }

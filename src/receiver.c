@@ -13,8 +13,10 @@ static bool
 hand_over_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	RowReceiver *receiver = (RowReceiver *) self;
+	MemoryContext old_context = MemoryContextSwitchTo(receiver->context);
 
 	receiver->receive(slot, receiver->sink);
+	MemoryContextSwitchTo(old_context);
 	return true;
 }
 
@@ -22,9 +24,11 @@ static void
 start(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc tupdesc)
 {
 	RowReceiver *receiver = (RowReceiver *) self;
+	MemoryContext old_context = MemoryContextSwitchTo(receiver->context);
 
 	if (receiver->begin != NULL)
 		receiver->begin(tupdesc, receiver->sink);
+	MemoryContextSwitchTo(old_context);
 }
 
 static void
@@ -32,7 +36,10 @@ end(DestReceiver *self pg_attribute_unused())
 {
 }
 
-/* Makes *receiver one that calls receive(slot, sink) for each row. */
+/*
+ * Makes *receiver one that calls receive(slot, sink) for each row, in the memory
+ * context that is current now.
+ */
 DestReceiver *
 row_receiver(RowReceiver *receiver, ReceiveRow receive, void *sink)
 {
@@ -46,6 +53,7 @@ row_receiver(RowReceiver *receiver, ReceiveRow receive, void *sink)
 		},
 		.receive = receive,
 		.sink = sink,
+		.context = CurrentMemoryContext,
 	};
 	return &receiver->receiver;
 }

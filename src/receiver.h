@@ -22,6 +22,7 @@ typedef struct RowReceiver
 	ReceiveRow	receive;
 	ReceiveColumns begin;		/* told the columns first; may be NULL */
 	void	   *sink;
+	MemoryContext context;		/* that these are called in */
 } RowReceiver;
 
 extern DestReceiver *row_receiver(RowReceiver *receiver, ReceiveRow receive, void *sink);

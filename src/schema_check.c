@@ -64,7 +64,8 @@ check_one_table(SchemaCheck *check)
 		check_column(check, column);
 	if (!check->is_table)
 		return;
-	check_key(check);
+	if (table->key != NULL)
+		check_key(check);
 	for (const AppLink *link = table->links; link != NULL && link->linked_by != NULL; link++)
 	{
 		if (link->index_key != NULL)

@@ -63,7 +63,7 @@ find_encoding(const Encoding *encodings, int32 key)
 }
 
 /* Reads an int8multirange of step indexes; false where it cannot be one. */
-static bool
+bool
 read_step_set(Datum value, StepSet *set)
 {
 	TypeCacheEntry *type = lookup_type_cache(INT8MULTIRANGEOID, TYPECACHE_MULTIRANGE_INFO);
@@ -87,11 +87,10 @@ read_step_set(Datum value, StepSet *set)
 	return true;
 }
 
+/* A hash of a seal, as it lies in the row; NULL where there is none. */
 static const uint8 *
-read_hash(TupleTableSlot *slot, int column, bool *ok)
+read_hash(Datum value, bool isnull, bool *ok)
 {
-	bool		isnull;
-	Datum		value = slot_getattr(slot, column, &isnull);
 	bytea	   *bytes;
 
 	if (isnull)
@@ -103,42 +102,39 @@ read_hash(TupleTableSlot *slot, int column, bool *ok)
 }
 
 /*
- * Reads a row of SEAL_COLUMNS into seal, palloc'd where it has to be detoasted.
- * Returns NULL, or in words what keeps it from being a seal.
+ * Reads the values of SEAL_COLUMNS into seal, palloc'd where they have to be
+ * detoasted.  Returns NULL, or in words what keeps them from being a seal.
  */
 const char *
-read_seal(TupleTableSlot *slot, const Encoding *encodings, Seal *seal)
+read_seal(const Datum *values, const bool *isnull, const Encoding *encodings, Seal *seal)
 {
 	const Encoding *encoding;
 	bool		ok = true;
-	bool		isnull;
 
 	memset(seal, 0, sizeof(Seal));
-	slot_getallattrs(slot);
-	seal->seal_no = DatumGetInt32(slot->tts_values[0]);
+	seal->seal_no = DatumGetInt32(values[0]);
 	seal->text.seal_no = seal->seal_no;
-	seal->text.step_count = DatumGetInt64(slot->tts_values[1]);
-	seal->text.backfilled = DatumGetInt64(slot->tts_values[2]);
-	seal->encoding_key = DatumGetInt32(slot_getattr(slot, 4, &isnull));
-	seal->has_encoding = !isnull;
-	seal->text.final = DatumGetBool(slot->tts_values[4]);
-	seal->text.sealed_at = DatumGetTimestampTz(slot->tts_values[5]);
-	seal->text.run_id = DatumGetTextPP(slot->tts_values[6]);
-	seal->text.tenant_id = DatumGetTextPP(slot->tts_values[7]);
-	seal->text.trace_id = DatumGetTextPP(slot->tts_values[8]);
-	seal->text.trace_status = DatumGetTextPP(slot->tts_values[9]);
-	seal->text.chain_head = read_hash(slot, 11, &ok);
-	seal->text.merkle_root = read_hash(slot, 12, &ok);
-	seal->text.prev = read_hash(slot, 13, &ok);
-	seal->leaves = DatumGetByteaPP(slot->tts_values[14]);
+	seal->text.step_count = DatumGetInt64(values[1]);
+	seal->text.backfilled = DatumGetInt64(values[2]);
+	seal->encoding_key = isnull[3] ? 0 : DatumGetInt32(values[3]);
+	seal->text.final = DatumGetBool(values[4]);
+	seal->text.sealed_at = DatumGetTimestampTz(values[5]);
+	seal->text.run_id = DatumGetTextPP(values[6]);
+	seal->text.tenant_id = DatumGetTextPP(values[7]);
+	seal->text.trace_id = DatumGetTextPP(values[8]);
+	seal->text.trace_status = DatumGetTextPP(values[9]);
+	seal->text.chain_head = read_hash(values[10], false, &ok);
+	seal->text.merkle_root = read_hash(values[11], false, &ok);
+	seal->text.prev = read_hash(values[12], isnull[12], &ok);
+	seal->leaves = DatumGetByteaPP(values[14]);
 
 	if (!ok)
 		return "a hash in it is not of 32 bytes";
-	if (!read_step_set(slot->tts_values[13], &seal->steps))
+	if (!read_step_set(values[13], &seal->steps))
 		return "its step indexes are none";
 	if ((int64) VARSIZE_ANY_EXHDR(seal->leaves) != step_set_size(&seal->steps) * SEALED_STEP_BYTES)
 		return "it has not as many leaves as step indexes";
-	if (!seal->has_encoding)
+	if (isnull[3])
 		return seal->steps.count > 0 ? "its leaves have no encoding" : NULL;
 	encoding = find_encoding(encodings, seal->encoding_key);
 	if (encoding == NULL)

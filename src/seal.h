@@ -29,7 +29,6 @@ typedef struct Seal
 {
 	int32		seal_no;
 	SealText	text;
-	bool		has_encoding;
 	int32		encoding_key;
 	StepSet		steps;
 	bytea	   *leaves;
@@ -40,9 +39,12 @@ typedef struct Seal
 	"seal_no, step_count, backfilled, encoding, final, sealed_at," \
 	" run_id::pg_catalog.text, tenant_id::pg_catalog.text, trace_id::pg_catalog.text," \
 	" trace_status::pg_catalog.text, chain_head, merkle_root, prev, steps, leaves"
+#define SEAL_COLUMN_COUNT 15
 
 extern Encoding *load_encodings(const State *state, bool now);
 extern const Encoding *find_encoding(const Encoding *encodings, int32 key);
-extern const char *read_seal(TupleTableSlot *slot, const Encoding *encodings, Seal *seal);
+extern bool read_step_set(Datum multirange, StepSet *set);
+extern const char *read_seal(const Datum *values, const bool *isnull, const Encoding *encodings,
+							 Seal *seal);
 
 #endif							/* RUNLINK_SEAL_H */

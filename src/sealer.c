@@ -131,8 +131,9 @@ receive_earlier_seal(TupleTableSlot *slot, void *sink)
 	int64		count;
 
 	MemoryContextSwitchTo(row_context);
+	slot_getallattrs(slot);
 	if (sealer->damage == NULL)
-		sealer->damage = read_seal(slot, sealer->encodings, &seal);
+		sealer->damage = read_seal(slot->tts_values, slot->tts_isnull, sealer->encodings, &seal);
 	MemoryContextSwitchTo(old_context);
 	if (sealer->damage != NULL)
 	{

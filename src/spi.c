@@ -161,6 +161,37 @@ execute_query_into(SavedQuery *query, const Binding *binding, text *arg1, text *
 	receiver->rDestroy(receiver);
 }
 
+static SPIPlanPtr
+kept_plan(KeptQuery *query)
+{
+	if (query->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(query->sql, query->argument_count,
+											  query->argument_types, CURSOR_OPT_GENERIC_PLAN);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		query->plan = plan;
+	}
+	return query->plan;
+}
+
+static ParamListInfo
+kept_params(const KeptQuery *query, const Datum *values, const char *nulls)
+{
+	ParamListInfo params = makeParamList(query->argument_count);
+
+	for (int i = 0; i < query->argument_count; i++)
+	{
+		params->params[i].value = values[i];
+		params->params[i].isnull = (nulls != NULL && nulls[i] == 'n');
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = query->argument_types[i];
+	}
+	return params;
+}
+
 /*
  * Runs a query whose SQL never changes; nulls as SPI_execute_plan has them, or
  * NULL.  Rows go to the receiver, or to SPI_tuptable where it is NULL.
@@ -173,30 +204,25 @@ execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls, boo
 	int			nest_level = begin_without_jit();
 	int			result;
 
-	if (query->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare_cursor(query->sql, query->argument_count,
-											  query->argument_types, CURSOR_OPT_GENERIC_PLAN);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		query->plan = plan;
-	}
-	options.params = makeParamList(query->argument_count);
-	for (int i = 0; i < query->argument_count; i++)
-	{
-		options.params->params[i].value = values[i];
-		options.params->params[i].isnull = (nulls != NULL && nulls[i] == 'n');
-		options.params->params[i].pflags = PARAM_FLAG_CONST;
-		options.params->params[i].ptype = query->argument_types[i];
-	}
+	options.params = kept_params(query, values, nulls);
 	options.read_only = read_only;
 	options.dest = receiver;
-	result = SPI_execute_plan_extended(query->plan, &options);
+	result = SPI_execute_plan_extended(kept_plan(query), &options);
 	end_without_jit(nest_level);
 	if (result < 0)
 		elog(ERROR, "could not run a query: %s", SPI_result_code_string(result));
+}
+
+/* Opens a cursor for such a query, under the caller's snapshot. */
+Portal
+open_kept_query(KeptQuery *query, const Datum *values)
+{
+	int			nest_level = begin_without_jit();
+	Portal		portal = SPI_cursor_open_with_paramlist(NULL, kept_plan(query),
+														kept_params(query, values, NULL), true);
+
+	end_without_jit(nest_level);
+	return portal;
 }
 
 /* Opens a cursor for a query, to be closed by SPI_cursor_close. */

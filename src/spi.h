@@ -44,6 +44,7 @@ extern void execute_query_into(SavedQuery *query, const Binding *binding, text *
 							   Tuplestorestate *tuplestore, TupleDesc tupdesc);
 extern void execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls,
 							   bool read_only, DestReceiver *receiver);
+extern Portal open_kept_query(KeptQuery *query, const Datum *values);
 extern Portal open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2);
 
 #endif							/* RUNLINK_SPI_H */

@@ -360,6 +360,31 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 	return inserted;
 }
 
+/* Who was the caller before runlink_owner. */
+typedef struct Caller
+{
+	Oid			user;
+	int			context;
+} Caller;
+
+/* Until end_as_owner, or the error that ends the (sub)transaction. */
+static Caller
+begin_as_owner(const State *state)
+{
+	Caller		caller;
+
+	GetUserIdAndSecContext(&caller.user, &caller.context);
+	SetUserIdAndSecContext(state->owner, caller.context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	return caller;
+}
+
+static void
+end_as_owner(Caller caller)
+{
+	SetUserIdAndSecContext(caller.user, caller.context);
+}
+
 /*
  * Runs a query over the state as runlink_owner.  Rows go to receiver, or to
  * SPI_tuptable where it is NULL.  SPI must be connected.
@@ -368,23 +393,40 @@ void
 state_execute(const State *state, KeptQuery *query, const Datum *values, const char *nulls,
 			  StateView view, DestReceiver *receiver)
 {
-	Oid			user;
-	int			context;
+	Caller		caller = begin_as_owner(state);
 
-	GetUserIdAndSecContext(&user, &context);
 	writing++;
 	PG_TRY();
 	{
-		SetUserIdAndSecContext(state->owner, context | SECURITY_LOCAL_USERID_CHANGE |
-							   SECURITY_RESTRICTED_OPERATION);
 		execute_kept_query(query, values, nulls, view == STATE_SNAPSHOT, receiver);
 	}
 	PG_FINALLY();
 	{
-		SetUserIdAndSecContext(user, context);
 		writing--;
 	}
 	PG_END_TRY();
+	end_as_owner(caller);
+}
+
+/* Opens a cursor over the state, under the caller's snapshot. */
+Portal
+state_cursor(const State *state, KeptQuery *query, const Datum *values)
+{
+	Caller		caller = begin_as_owner(state);
+	Portal		portal = open_kept_query(query, values);
+
+	end_as_owner(caller);
+	return portal;
+}
+
+/* Fetches rows of such a cursor into SPI_tuptable. */
+void
+state_fetch(const State *state, Portal portal, long count)
+{
+	Caller		caller = begin_as_owner(state);
+
+	SPI_cursor_fetch(portal, true, count);
+	end_as_owner(caller);
 }
 
 /*

@@ -66,5 +66,7 @@ extern bool state_has_room(const State *state, Datum trace_id);
 extern bool state_insert(Oid relid, const Datum *values, const bool *isnull);
 extern void state_execute(const State *state, KeptQuery *query, const Datum *values,
 						  const char *nulls, StateView view, DestReceiver *receiver);
+extern Portal state_cursor(const State *state, KeptQuery *query, const Datum *values);
+extern void state_fetch(const State *state, Portal portal, long count);
 
 #endif							/* RUNLINK_STATE_H */
