@@ -39,7 +39,7 @@ append_evidence_columns(StringInfo sql, const Binding *binding, AppTableId table
 	appendStringInfo(sql, "$1, t.tenant_id::pg_catalog.text, '%s', '%s', ",
 					 app_tables[table].domain, item->kind);
 	append_text(sql, binding, item->record_id);
-	appendStringInfo(sql, ", %s, ", item->occurred_at);
+	appendStringInfo(sql, ", %s::pg_catalog.timestamptz, ", item->occurred_at);
 	append_text(sql, binding, item->severity);
 	appendStringInfoString(sql, ", ");
 	append_text(sql, binding, item->outcome);
@@ -72,11 +72,12 @@ append_governance_columns(StringInfo sql, const Binding *binding pg_attribute_un
 		"event_type", "entity_type", "entity_id", "actor_type", "actor_id", "action_reason"
 	};
 
-	appendStringInfo(sql, "$1, t.tenant_id::pg_catalog.text, t.id::pg_catalog.text, t.created_at");
+	appendStringInfo(sql, "$1, t.tenant_id::pg_catalog.text, t.id::pg_catalog.text,"
+					 " t.created_at::pg_catalog.timestamptz");
 	for (size_t i = 0; i < lengthof(columns); i++)
 		appendStringInfo(sql, ", t.%s::pg_catalog.text", columns[i]);
-	appendStringInfo(sql, ", '%s'::pg_catalog.text, t.before_state, t.after_state",
-					 link->linked_by);
+	appendStringInfo(sql, ", '%s'::pg_catalog.text, t.before_state::pg_catalog.jsonb,"
+					 " t.after_state::pg_catalog.jsonb", link->linked_by);
 }
 
 static void

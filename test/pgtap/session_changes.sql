@@ -2,7 +2,7 @@
 -- never used after the database has changed.
 
 begin;
-select plan(271);
+select plan(272);
 set local client_min_messages = warning;
 
 create schema app;
@@ -279,6 +279,21 @@ alter table app.aos_traces alter column status type text, alter column tenant_id
 alter table app.aos_trace_steps alter column skill_name type text;
 alter table app.runs alter column goal type text, alter column attempts type bigint;
 select is(pg_temp.changed(), null, 'text, varchar of any length and domains over them are one');
+rollback to change;
+create domain app.moment as timestamptz;
+create domain app.state as jsonb;
+create domain app.position as integer;
+alter table app.runs alter column created_at type app.moment;
+alter table app.incidents alter column created_at type app.moment;
+alter table app.prevention_records alter column created_at type app.moment;
+alter table app.policy_enforcements alter column triggered_at type app.moment;
+alter table app.limit_breaches alter column breached_at type app.moment;
+alter table app.audit_ledger alter column created_at type app.moment,
+  alter column after_state type app.state, alter column before_state type app.state;
+alter table app.aos_traces alter column started_at type app.moment;
+alter table app.aos_trace_steps alter column step_index type app.position;
+alter table app.llm_run_records alter column started_at type app.moment;
+select is(pg_temp.changed(), null, 'times, states and step indexes of domains are what the domains are over, and their indexes serve');
 rollback to change;
 
 -- Tables
