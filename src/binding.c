@@ -18,6 +18,8 @@
 #include "compat.h"
 
 #include "access/attnum.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -67,6 +69,14 @@ column_type_fits(const AppColumn *column, Oid type)
 
 	return base == column->type || !OidIsValid(column->type) ||
 		(column->type == TEXTOID && base == VARCHAROID);
+}
+
+/* Does a relation of this kind have rows to be read? */
+bool
+relkind_is_readable(char relkind)
+{
+	return relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
+		relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE;
 }
 
 /* May the caller read every column of the table that the call looks at? */
@@ -161,7 +171,8 @@ rebind(Oid namespace)
 /*
  * Binds the map to the schema of the SQL function called and makes sure that
  * the call can read its tables: all but the optional ones are there, their
- * columns have the types expected, and the caller has SELECT on them.  Raises
+ * columns have the types expected, and the caller has USAGE on the schema and
+ * SELECT on them.  Raises
  * an error that names what is not so; returns what SQL can be made from.
  */
 const Binding *
@@ -173,6 +184,14 @@ binding_open(Oid function, const AppCall *call)
 	if (namespace != bound_namespace || bound_generation != catalog_generation)
 		rebind(namespace);
 	verified = (call->needs & ~verified_needs) == 0;
+
+	if (pg_namespace_aclcheck(namespace, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for schema %s", quote_identifier(bound.schema)),
+				 errdetail("%s reads its tables as role \"%s\".", call->name,
+						   GetUserNameFromId(GetUserId(), false)),
+				 errhint("Grant USAGE on it.")));
 
 	for (int id = 0; id < APP_TABLE_COUNT; id++)
 	{
@@ -195,6 +214,15 @@ binding_open(Oid function, const AppCall *call)
 							 "see %s.runlink_schema_check().",
 							 quote_identifier(bound.schema))));
 		}
+
+		if (!verified && !relkind_is_readable(get_rel_relkind(relid)))
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("relation %s is not a table or view", qualified_name(table)),
+					 errdetail("%s reads the application's tables in the schema of the extension.",
+							   call->name),
+					 errhint("Rename or drop it; see %s.runlink_schema_check().",
+							 quote_identifier(bound.schema))));
 
 		if (!table_readable(table, relid, call))
 			ereport(ERROR,

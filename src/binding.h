@@ -27,6 +27,7 @@ extern void binding_init(void);
 extern const Binding *binding_open(Oid function, const AppCall *call);
 
 extern bool column_type_fits(const AppColumn *column, Oid type);
+extern bool relkind_is_readable(char relkind);
 extern bool table_readable(const AppTable *table, Oid relid, const AppCall *call);
 
 extern void append_template(StringInfo sql, const Binding *binding, const char *sql_template);

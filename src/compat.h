@@ -19,6 +19,12 @@
 #include "varatt.h"
 #endif
 
+/* 16 made one function of those that check a privilege on an object. */
+#if PG_VERSION_NUM >= 160000
+#define pg_namespace_aclcheck(namespace, role, mode) \
+	object_aclcheck(NamespaceRelationId, namespace, role, mode)
+#endif
+
 /* 19 made a type of the enumeration that numbers the system caches. */
 #if PG_VERSION_NUM < 190000
 typedef int SysCacheIdentifier;

@@ -47,13 +47,6 @@ relkind_name(char relkind)
 	}
 }
 
-static bool
-relkind_is_readable(char relkind)
-{
-	return relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
-		relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE;
-}
-
 /* The table itself; returns whether there is something further to look at. */
 bool
 check_table(SchemaCheck *check)

@@ -85,6 +85,29 @@ select call, state, message, detail, hint from damaged('alter table aos_trace_st
 select call, state, message, detail, hint from damaged('alter table aos_traces alter completed_at type text');
 select call, state, message, detail, hint from damaged('revoke select on aos_traces from regress_runlink_reader', reader => true);
 
+-- what is no table, of any kind; and a schema that the caller may not use
+select call, state, message, detail, hint
+  from damaged('drop table policy_enforcements; create type policy_enforcements as (id varchar, tenant_id varchar, rule_id varchar,
+    run_id varchar, action_taken varchar, triggered_at timestamptz)', 'evidence$');
+select call, state, message, detail, hint from damaged('drop table limits; create sequence limits', 'evidence$');
+create schema elsewhere;
+create view elsewhere.run_evidence as select * from runlink_evidence('run-linkage-test-001');
+grant usage on schema elsewhere to regress_runlink_reader;
+grant select on elsewhere.run_evidence to regress_runlink_reader;
+savepoint usage;
+create function elsewhere.error_of(query text, out state text, out message text, out detail text, out hint text) as $$
+begin
+  execute query;
+exception when others then
+  get stacked diagnostics state = returned_sqlstate, message = message_text,
+    detail = pg_exception_detail, hint = pg_exception_hint;
+end
+$$ language plpgsql;
+revoke usage on schema public from public;
+set local role regress_runlink_reader;
+select * from elsewhere.error_of('select count(*) from elsewhere.run_evidence');
+rollback to usage;
+
 -- A table that is missing, or may not be read, stops the calls that read it and no
 -- other; an optional one may be missing.
 select t.level, t.name, string_agg(d.call, ' ') filter (where d.state = '42P01') as stopped,
