@@ -183,7 +183,11 @@ check_key(const SchemaCheck *check)
 	check->report(check->sink, &finding);
 }
 
-/* Does an index with these keys and this predicate serve a link?  All are as printed. */
+/*
+ * Does an index with these keys and this predicate serve a link?  All are as
+ * printed.  A column that equals the run id is not null, so an index of its
+ * values alone serves; of an expression it does not, see application.c.
+ */
 static bool
 index_serves(const char *keys, const char *predicate, const char *link_key, const char *link_where)
 {
@@ -191,7 +195,9 @@ index_serves(const char *keys, const char *predicate, const char *link_key, cons
 
 	if (strncmp(keys, link_key, length) != 0 || (keys[length] != '\0' && keys[length] != ','))
 		return false;
-	return predicate == NULL || (link_where != NULL && strcmp(predicate, link_where) == 0);
+	return predicate == NULL || (link_where != NULL && strcmp(predicate, link_where) == 0) ||
+		(strchr(link_key, '(') == NULL &&
+		 strcmp(predicate, psprintf("(%s IS NOT NULL)", link_key)) == 0);
 }
 
 static char *
