@@ -231,7 +231,8 @@ write_statement(TupleTableSlot *slot, DestReceiver *self)
 	for (const char *c = statement; *c != '\0'; c++)
 	{
 		appendStringInfoChar(writer->report, *c);
-		if (*c == '\n')
+		/* a carriage return alone ends a line of Markdown too */
+		if (*c == '\n' || (*c == '\r' && c[1] != '\n'))
 			appendStringInfoString(writer->report, "    ");
 	}
 	appendStringInfoString(writer->report, ";\n");

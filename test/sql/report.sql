@@ -61,4 +61,16 @@ select section, count(*) as rows, count(distinct cells) as widths
     from hostile, regexp_split_to_table(pg_temp.run_part(id), '\n') with ordinality as l (line, n)) as l
   where line like '|%'
   group by section order by section;
+
+-- nor does the name of an object leave the code of a remedy, whatever ends a line
+create function nothing() returns trigger language plpgsql as 'begin return new; end';
+do $$
+declare
+  name text := E'a\n# b\r# c\r\n# d';
+begin
+  execute format('create trigger %I before update on audit_ledger for each row execute function nothing()', name);
+  execute format('alter table audit_ledger disable trigger %I', name);
+end $$;
+select count(*) filter (where line ~ '# [bcd]') as lines, count(*) filter (where line ~ '^ *# [bcd]' and line !~ '^    ') as not_code
+  from regexp_split_to_table(split_part(runlink_report('run-missing'), '## Recommended fixes', 2), '\r\n|\r|\n') as line;
 rollback;
