@@ -32,9 +32,10 @@ were made up).
 A run with nothing linked gives its own row. A run missing from runs gives what is linked to it and
 no row of its own. Records of other tenants are never evidence; runlink_linkage counts them.
 Errors: a table that is missing (42P01), lacks a column (42703), has a column of a wrong type (42804)
-or may not be read (42501), a relation of its name that is no table or view (42809), and a run that is not unique in a view named runs, unless tenant_id is
-given (21000); never an empty answer instead. policy_enforcements and llm_run_records are read where
-they exist.
+or may not be read (42501), a relation of its name that is no table or view (42809), a run that is
+not unique in a view named runs, unless tenant_id is given (21000), a rule or limit that is not unique
+in its tenant (21000), and a detail larger than a jsonb value can be (54000); never an empty answer
+instead. policy_enforcements and llm_run_records are read where they exist.
 Reads one snapshot, as the caller, under row-level security; ACCESS SHARE locks as any SELECT.
 Stable, parallel restricted; works on a standby.';
 

@@ -31,7 +31,7 @@ the tenant found only by incidents.llm_run_id, prevention_records.blocked_incide
 original_incident_id) and other_tenant_count (records linked to the run, its own row too, that are
 not of the tenant).
 Errors: a table that is missing (42P01), lacks a column (42703), has a column of a wrong type (42804)
-or may not be read (42501); a relation of its name that is no table or view (42809); a run that is not unique in a view named runs, unless tenant_id is given
-(21000).
+or may not be read (42501); a relation of its name that is no table or view (42809); a run that is
+not unique in a view named runs, unless tenant_id is given (21000).
 Reads one snapshot, as the caller, under row-level security; ACCESS SHARE locks as any SELECT.
 Stable, parallel restricted; works on a standby.';

@@ -90,6 +90,9 @@ select call, state, message, detail, hint
   from damaged('drop table policy_enforcements; create type policy_enforcements as (id varchar, tenant_id varchar, rule_id varchar,
     run_id varchar, action_taken varchar, triggered_at timestamptz)', 'evidence$');
 select call, state, message, detail, hint from damaged('drop table limits; create sequence limits', 'evidence$');
+-- a rule of which there are two
+select call, state, message from damaged('alter table policy_rules drop constraint policy_rules_pkey cascade;
+  insert into policy_rules select * from policy_rules') where state <> 'no error';
 create schema elsewhere;
 create view elsewhere.run_evidence as select * from runlink_evidence('run-linkage-test-001');
 grant usage on schema elsewhere to regress_runlink_reader;
