@@ -28,7 +28,7 @@ the record has none), severity (of runs and incidents), outcome (as stored; a de
 case), title (a rule or limit is named by a row of the same tenant only), linked_by (the column or
 key that names the run; llm_run_id, blocked_incident_id and original_incident_id hold only where the
 canonical column is NULL), detail (further columns; is_synthetic and is_simulated tell records that
-were made up).
+were made up; a json value that jsonb cannot hold, such as one with \u0000, is a string of its text).
 A run with nothing linked gives its own row. A run missing from runs gives what is linked to it and
 no row of its own. Records of other tenants are never evidence; runlink_linkage counts them.
 Errors: a table that is missing (42P01), lacks a column (42703), has a column of a wrong type (42804)

@@ -262,6 +262,19 @@ has_several_items(AppTableId table)
 	return app_tables[table].items[1].kind != NULL;
 }
 
+/*
+ * A json value as jsonb, or as a string of its text where jsonb cannot hold it:
+ * json takes \u0000 and a surrogate without its other half, which Python writes
+ * of what a model said, and numbers of any exponent, and one such record is not
+ * to stop the answer.  Escaped backslashes and surrogates in pairs are put out
+ * of the way first.
+ */
+#define JSON_AS_JSONB(value) \
+	"CASE WHEN pg_catalog.regexp_replace(pg_catalog.replace(" value "::pg_catalog.text, E'\\\\\\\\', 'x')," \
+	" E'\\\\\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\\\\\u[dD][c-fC-F][0-9a-fA-F]{2}', 'x', 'g')" \
+	" OPERATOR(pg_catalog.~) E'\\\\\\\\u(0000|[dD][89a-fA-F])|[0-9][eE][+-]?[0-9]{5}'" \
+	" THEN pg_catalog.to_jsonb(" value "::pg_catalog.text) ELSE " value "::pg_catalog.jsonb END"
+
 /* Appends a jsonb expression: the columns of detail that the table has. */
 static void
 append_detail_columns(StringInfo sql, AppTableId table)
@@ -271,12 +284,16 @@ append_detail_columns(StringInfo sql, AppTableId table)
 	appendStringInfoString(sql, "pg_catalog.jsonb_build_object(");
 	for (const AppColumn *column = app_tables[table].columns; column->name != NULL; column++)
 	{
-		if ((column->use & COLUMN_DETAIL) &&
-			get_attnum(bound.relids[table], column->name) != InvalidAttrNumber)
-		{
-			appendStringInfo(sql, "%s'%s', t.%s", separator, column->name, column->name);
-			separator = ", ";
-		}
+		AttrNumber	attnum = get_attnum(bound.relids[table], column->name);
+
+		if (!(column->use & COLUMN_DETAIL) || attnum == InvalidAttrNumber)
+			continue;
+		appendStringInfo(sql, "%s'%s', ", separator, column->name);
+		if (getBaseType(get_atttype(bound.relids[table], attnum)) == JSONOID)
+			appendStringInfo(sql, JSON_AS_JSONB("t.%s"), column->name, column->name, column->name);
+		else
+			appendStringInfo(sql, "t.%s", column->name);
+		separator = ", ";
 	}
 	appendStringInfoChar(sql, ')');
 }

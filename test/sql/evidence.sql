@@ -148,6 +148,13 @@ select kind, record_id from runlink_evidence('run-optional');
 rollback to optional;
 select kind, record_id from runlink_evidence('run-optional');
 
+-- what json can hold and jsonb cannot is told as its text, and stops nothing
+insert into policy_enforcements (id, run_id, details)
+  select 'json-' || n, 'run-json', details
+    from unnest(array['{"a": "\u0000"}', '{"a": "\\u0000"}', '{"a": "\\\u0000"}', '{"a": "\ud83d\uDE80"}', '{"a": "\ud83d"}', '{"a": "\uDE80\ud83d"}',
+      '{"a": "\ud83d\\\ude80"}', '{"\uD83D": 1}', '1e99999', '[-1.5E-99999]', '1e9999', 'null', null]::json[]) with ordinality as v (details, n);
+select record_id, left(detail ->> 'details', 30) as details, jsonb_typeof(detail -> 'details') as type from runlink_evidence('run-json');
+
 -- columns that only feed detail, and those of legacy links, may be absent
 savepoint columns;
 alter table incidents drop column category, drop column llm_run_id;
