@@ -119,6 +119,7 @@ check_schema(Oid function, ReportFinding report, void *sink)
 		check.relid = get_relname_relid(check.table->name, namespace);
 		check_one_table(&check);
 	}
+	check_sealing(&check);
 }
 
 static void

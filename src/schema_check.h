@@ -56,4 +56,7 @@ extern void check_link_index(const SchemaCheck *check, const AppLink *link);
 extern void check_guard(const SchemaCheck *check, const char *event, int16 event_bit);
 extern void check_constraints(const SchemaCheck *check);
 
+/* schema_sealing.c: the state and the triggers that write it; SPI must be connected */
+extern void check_sealing(const SchemaCheck *check);
+
 #endif							/* RUNLINK_SCHEMA_CHECK_H */

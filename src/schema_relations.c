@@ -65,7 +65,7 @@ check_table(SchemaCheck *check)
 	{
 		finding.status = "missing";
 		finding.why = check->table->optional
-			? "optional: evidence has no rows of this kind without it"
+			? "optional: the calls do without it"
 			: "only the application's migrations know all of it, so there is no remedy here; "
 			"a view of this name serves as well";
 	}
