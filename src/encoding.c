@@ -126,30 +126,28 @@ static void
 describe_encoding(Encoding *encoding)
 {
 	Canonical  *text = canonical_create();
+	char	   *to = canonical_begin(text);
 
-	canonical_literal(text, "{\"columns\":[");
+	to = canonical_literal(text, to, "{\"columns\":[");
 	for (int i = 0; i < encoding->count; i++)
 	{
 		const CoveredColumn *column = &encoding->columns[i];
 
 		if (i > 0)
-			canonical_char(text, ',');
-		canonical_literal(text, "{\"name\":");
-		canonical_string(text, column->name, strlen(column->name));
-		canonical_literal(text, ",\"payload\":");
-		if (is_payload(column))
-			canonical_literal(text, "true");
-		else
-			canonical_literal(text, "false");
-		canonical_literal(text, ",\"type\":");
-		canonical_string(text, column->type->name, strlen(column->type->name));
-		canonical_char(text, '}');
+			to = canonical_char(text, to, ',');
+		to = canonical_literal(text, to, "{\"name\":");
+		to = canonical_string(text, to, column->name, strlen(column->name));
+		to = is_payload(column) ? canonical_literal(text, to, ",\"payload\":true,\"type\":")
+			: canonical_literal(text, to, ",\"payload\":false,\"type\":");
+		to = canonical_string(text, to, column->type->name, strlen(column->type->name));
+		to = canonical_char(text, to, '}');
 	}
-	canonical_literal(text, "],\"format\":\"runlink-step/v1\"}");
+	to = canonical_literal(text, to, "],\"format\":\"runlink-step/v1\"}");
+	canonical_end(text, to);
 	sha256_bytes(text->data, text->length, encoding->id);
 	encoding->key = (int32) ((uint32) encoding->id[0] << 24 | (uint32) encoding->id[1] << 16 |
 							 (uint32) encoding->id[2] << 8 | encoding->id[3]);
-	canonical_char(text, '\0');
+	canonical_char(text, to, '\0');
 	encoding->text = text->data;
 }
 
@@ -305,59 +303,61 @@ encoding_missing_column(const Encoding *encoding)
 }
 
 /* Appends a string of varlena data; of character(n) without its padding. */
-static void
-append_varlena(Canonical *canonical, Datum value, bool padded)
+static char *
+append_varlena(Canonical *canonical, char *to, Datum value, bool padded)
 {
 	struct varlena *text = PG_DETOAST_DATUM_PACKED(value);
 	size_t		length = VARSIZE_ANY_EXHDR(text);
 
 	if (padded)
 		length = bpchartruelen(VARDATA_ANY(text), length);
-	canonical_string(canonical, VARDATA_ANY(text), length);
+	to = canonical_string(canonical, to, VARDATA_ANY(text), length);
 	if (PointerGetDatum(text) != value)
 		pfree(text);
+	return to;
 }
 
-static void
-append_string(Canonical *canonical, Oid type, Datum value)
+static char *
+append_string(Canonical *canonical, char *to, Oid type, Datum value)
 {
 	if (type == NAMEOID)
-		canonical_string(canonical, NameStr(*DatumGetName(value)),
-						 strlen(NameStr(*DatumGetName(value))));
-	else
-		append_varlena(canonical, value, type == BPCHAROID);
+		return canonical_string(canonical, to, NameStr(*DatumGetName(value)),
+								strlen(NameStr(*DatumGetName(value))));
+	return append_varlena(canonical, to, value, type == BPCHAROID);
 }
 
-static void
-append_integer(Canonical *canonical, Oid recorded_type, Oid type, Datum value)
+static char *
+append_integer(Canonical *canonical, char *to, Oid recorded_type, Oid type, Datum value)
 {
 	int64		integer = type == INT2OID ? DatumGetInt16(value)
 		: type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
 
-	if (recorded_type == INT8OID)
-		canonical_char(canonical, '"');
-	canonical_int64(canonical, integer);
-	if (recorded_type == INT8OID)
-		canonical_char(canonical, '"');
+	if (recorded_type != INT8OID)
+		return canonical_int64(canonical, to, integer);
+	to = canonical_char(canonical, to, '"');
+	to = canonical_int64(canonical, to, integer);
+	return canonical_char(canonical, to, '"');
 }
 
-static void
-append_numeric(Canonical *canonical, Datum value)
+static char *
+append_numeric(Canonical *canonical, char *to, Datum value)
 {
 	char	   *digits = numeric_normalize(DatumGetNumeric(value));
 
-	canonical_string(canonical, digits, strlen(digits));
+	to = canonical_string(canonical, to, digits, strlen(digits));
 	pfree(digits);
+	return to;
 }
 
-static void
-append_bytea(Canonical *canonical, Datum value)
+static char *
+append_bytea(Canonical *canonical, char *to, Datum value)
 {
 	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
 
-	canonical_hex(canonical, (const uint8 *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	to = canonical_hex(canonical, to, (const uint8 *) VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 	if (PointerGetDatum(bytes) != value)
 		pfree(bytes);
+	return to;
 }
 
 /*
@@ -401,109 +401,97 @@ json_fits_jsonb(const char *json, size_t length)
 	return !high_surrogate;
 }
 
-/* Appends a payload as [value], so that JSON null and SQL NULL differ. */
-static bool
-append_json(Canonical *canonical, Oid type, Datum value)
+/* Appends a payload as [value], so that JSON null and SQL NULL differ; NULL: it cannot be. */
+static char *
+append_json(Canonical *canonical, char *to, Oid type, Datum value)
 {
 	struct varlena *data = PG_DETOAST_DATUM_PACKED(value);
 	struct varlena *json = data;
-	bool		ok = true;
 
 	if (type == JSONOID)
 	{
 		char	   *string;
 
 		if (!json_fits_jsonb(VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data)))
-			return false;
+			return NULL;
 		string = text_to_cstring(data);
 		json = (struct varlena *) DatumGetPointer(DirectFunctionCall1(jsonb_in,
 																	  CStringGetDatum(string)));
 		pfree(string);
 	}
-	canonical_char(canonical, '[');
-	ok = canonical_jsonb(canonical, (const JsonbContainer *) VARDATA_ANY(json),
+	to = canonical_char(canonical, to, '[');
+	to = canonical_jsonb(canonical, to, (const JsonbContainer *) VARDATA_ANY(json),
 						 VARSIZE_ANY_EXHDR(json));
-	canonical_char(canonical, ']');
+	if (to != NULL)
+		to = canonical_char(canonical, to, ']');
 	if (json != data)
 		pfree(json);
 	if (PointerGetDatum(data) != value)
 		pfree(data);
-	return ok;
+	return to;
 }
 
-static bool
-append_value(Canonical *canonical, const CoveredColumn *column, Datum value)
+static char *
+append_value(Canonical *canonical, char *to, const CoveredColumn *column, Datum value)
 {
 	Oid			type = column->value_type->oid;
 
 	switch (column->type->family)
 	{
 		case FAMILY_STRING:
-			append_string(canonical, type, value);
-			break;
+			return append_string(canonical, to, type, value);
 		case FAMILY_INTEGER:
-			append_integer(canonical, column->type->oid, type, value);
-			break;
+			return append_integer(canonical, to, column->type->oid, type, value);
 		case FAMILY_NUMERIC:
-			append_numeric(canonical, value);
-			break;
+			return append_numeric(canonical, to, value);
 		case FAMILY_REAL:
-			canonical_float4(canonical, DatumGetFloat4(value));
-			break;
+			return canonical_float4(canonical, to, DatumGetFloat4(value));
 		case FAMILY_DOUBLE:
-			canonical_float8(canonical, DatumGetFloat8(value));
-			break;
+			return canonical_float8(canonical, to, DatumGetFloat8(value));
 		case FAMILY_BOOLEAN:
-			if (DatumGetBool(value))
-				canonical_literal(canonical, "true");
-			else
-				canonical_literal(canonical, "false");
-			break;
+			return DatumGetBool(value) ? canonical_literal(canonical, to, "true")
+				: canonical_literal(canonical, to, "false");
 		case FAMILY_TIMESTAMPTZ:
-			canonical_timestamp(canonical, DatumGetTimestampTz(value), true);
-			break;
+			return canonical_timestamp(canonical, to, DatumGetTimestampTz(value), true);
 		case FAMILY_TIMESTAMP:
-			canonical_timestamp(canonical, DatumGetTimestamp(value), false);
-			break;
+			return canonical_timestamp(canonical, to, DatumGetTimestamp(value), false);
 		case FAMILY_DATE:
-			canonical_date(canonical, DatumGetDateADT(value));
-			break;
+			return canonical_date(canonical, to, DatumGetDateADT(value));
 		case FAMILY_UUID:
-			canonical_uuid(canonical, DatumGetUUIDP(value)->data);
-			break;
+			return canonical_uuid(canonical, to, DatumGetUUIDP(value)->data);
 		case FAMILY_BYTEA:
-			append_bytea(canonical, value);
-			break;
+			return append_bytea(canonical, to, value);
 		case FAMILY_JSON:
-			return append_json(canonical, type, value);
+			return append_json(canonical, to, type, value);
 	}
-	return true;
+	return NULL;
 }
 
-/* Appends the payload values, or the others, as an array. */
-static bool
-append_values(Canonical *canonical, const Encoding *encoding, bool payload,
+/* Appends the payload values, or the others, as an array; NULL: one has no canonical form. */
+static char *
+append_values(Canonical *canonical, char *to, const Encoding *encoding, bool payload,
 			  const Datum *values, const bool *isnull)
 {
-	bool		first = true;
+	char		separator = '[';
 
-	canonical_char(canonical, '[');
 	for (int i = 0; i < encoding->count; i++)
 	{
 		const CoveredColumn *column = &encoding->columns[i];
 
 		if (is_payload(column) != payload)
 			continue;
-		if (!first)
-			canonical_char(canonical, ',');
-		first = false;
+		to = canonical_char(canonical, to, separator);
+		separator = ',';
 		if (column->position < 0 || isnull[column->position])
-			canonical_literal(canonical, "null");
-		else if (!append_value(canonical, column, values[column->position]))
-			return false;
+			to = canonical_literal(canonical, to, "null");
+		else
+			to = append_value(canonical, to, column, values[column->position]);
+		if (to == NULL)
+			return NULL;
 	}
-	canonical_char(canonical, ']');
-	return true;
+	if (separator == '[')
+		to = canonical_char(canonical, to, separator);
+	return canonical_char(canonical, to, ']');
 }
 
 /*
@@ -518,20 +506,24 @@ step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
 		  const uint8 salt[SALT_BYTES], Canonical *scratch, uint8 leaf[SHA256_BYTES])
 {
 	uint8		payload_digest[SHA256_BYTES];
+	char	   *to = canonical_begin(scratch);
 
-	scratch->length = 0;
-	canonical_literal(scratch, "runlink-payload/v1\n");
-	canonical_bytes(scratch, salt, SALT_BYTES);
-	if (!append_values(scratch, encoding, true, values, isnull))
+	to = canonical_literal(scratch, to, "runlink-payload/v1\n");
+	to = canonical_bytes(scratch, to, salt, SALT_BYTES);
+	to = append_values(scratch, to, encoding, true, values, isnull);
+	if (to == NULL)
 		return false;
+	canonical_end(scratch, to);
 	sha256_bytes(scratch->data, scratch->length, payload_digest);
 
-	scratch->length = 0;
-	canonical_char(scratch, ENTRY_PREFIX);
-	canonical_bytes(scratch, encoding->id, SHA256_BYTES);
-	canonical_bytes(scratch, payload_digest, SHA256_BYTES);
-	if (!append_values(scratch, encoding, false, values, isnull))
+	to = canonical_begin(scratch);
+	to = canonical_char(scratch, to, ENTRY_PREFIX);
+	to = canonical_bytes(scratch, to, encoding->id, SHA256_BYTES);
+	to = canonical_bytes(scratch, to, payload_digest, SHA256_BYTES);
+	to = append_values(scratch, to, encoding, false, values, isnull);
+	if (to == NULL)
 		return false;
+	canonical_end(scratch, to);
 	sha256_bytes(scratch->data, scratch->length, leaf);
 	return true;
 }

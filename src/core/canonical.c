@@ -30,13 +30,15 @@ canonical_create(void)
 	return canonical;
 }
 
-void
-canonical_grow(Canonical *canonical, size_t length)
+char *
+canonical_grow(Canonical *canonical, char *to, size_t length)
 {
-	size_t		capacity = Max(canonical->capacity * 2, canonical->length + length);
+	size_t		used = to - canonical->data;
+	size_t		capacity = Max(canonical->capacity * 2, used + length);
 
 	canonical->data = repalloc_huge(canonical->data, capacity);
 	canonical->capacity = capacity;
+	return canonical->data + used;
 }
 
 /* Gives back what an uncommonly large value made the buffer take. */
@@ -74,66 +76,169 @@ is_escaped(unsigned char c)
 	return c < ' ' || c == '"' || c == '\\';
 }
 
-/* The length of the longest prefix that stands in a JSON string as it is. */
-static size_t
-clean_span(const char *string, size_t length)
-{
-	size_t		span = 0;
-	uint64		bytes;
+#define BLOCK 32
 
-	for (; span + sizeof(bytes) <= length; span += sizeof(bytes))
+/* No early exit, so that it becomes a few instructions over vectors. */
+static inline bool
+block_is_clean(const char *string)
+{
+	unsigned char escaped = 0;
+
+	for (int i = 0; i < BLOCK; i++)
 	{
-		memcpy(&bytes, string + span, sizeof(bytes));
-		if (has_escape(bytes))
-			break;
+		unsigned char c = (unsigned char) string[i];
+
+		escaped |= (c < ' ') | (c == '"') | (c == '\\');
 	}
-	while (span < length && !is_escaped((unsigned char) string[span]))
-		span++;
-	return span;
+	return escaped == 0;
 }
 
-static void
-append_escaped(Canonical *canonical, unsigned char c)
+static inline uint64
+load_uint64(const char *from)
+{
+	uint64		bytes;
+
+	memcpy(&bytes, from, sizeof(bytes));
+	return bytes;
+}
+
+static inline uint32
+load_uint32(const char *from)
+{
+	uint32		bytes;
+
+	memcpy(&bytes, from, sizeof(bytes));
+	return bytes;
+}
+
+/*
+ * Copies a string that stands in JSON as it is; returns its end, or NULL where
+ * it (perhaps) does not.  The last look and copy overlap the ones before them
+ * rather than go beyond the end.  Few branches: lengths cannot be predicted.
+ */
+static inline char *
+copy_clean(char *to, const char *string, size_t length)
+{
+	const char *end = string + length;
+	char	   *to_end = to + length;
+
+	if (length >= BLOCK)
+	{
+		for (; end - string > BLOCK; string += BLOCK, to += BLOCK)
+		{
+			if (!block_is_clean(string))
+				return NULL;
+			memcpy(to, string, BLOCK);
+		}
+		if (!block_is_clean(end - BLOCK))
+			return NULL;
+		memcpy(to_end - BLOCK, end - BLOCK, BLOCK);
+	}
+	else if (length >= 2 * sizeof(uint64))
+	{
+		uint64		first = load_uint64(string);
+		uint64		second = load_uint64(string + sizeof(uint64));
+		uint64		third = load_uint64(end - 2 * sizeof(uint64));
+		uint64		fourth = load_uint64(end - sizeof(uint64));
+
+		if (has_escape(first) | has_escape(second) | has_escape(third) | has_escape(fourth))
+			return NULL;
+		memcpy(to, &first, sizeof(uint64));
+		memcpy(to + sizeof(uint64), &second, sizeof(uint64));
+		memcpy(to_end - 2 * sizeof(uint64), &third, sizeof(uint64));
+		memcpy(to_end - sizeof(uint64), &fourth, sizeof(uint64));
+	}
+	else if (length >= sizeof(uint64))
+	{
+		uint64		first = load_uint64(string);
+		uint64		last = load_uint64(end - sizeof(uint64));
+
+		if (has_escape(first) | has_escape(last))
+			return NULL;
+		memcpy(to, &first, sizeof(uint64));
+		memcpy(to_end - sizeof(uint64), &last, sizeof(uint64));
+	}
+	else if (length >= sizeof(uint32))
+	{
+		uint32		first = load_uint32(string);
+		uint32		last = load_uint32(end - sizeof(last));
+
+		if (has_escape((uint64) first << 32 | last))
+			return NULL;
+		memcpy(to, &first, sizeof(first));
+		memcpy(to_end - sizeof(last), &last, sizeof(last));
+	}
+	else
+	{
+		for (; string < end; string++)
+		{
+			if (is_escaped((unsigned char) *string))
+				return NULL;
+			*to++ = *string;
+		}
+	}
+	return to_end;
+}
+
+static char *
+append_escaped(Canonical *canonical, char *to, unsigned char c)
 {
 	static const char short_form[' '] = {
 		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'
 	};
 
+	to = canonical_reserve(canonical, to, 6);
+	*to++ = '\\';
 	if (c == '"' || c == '\\')
-	{
-		canonical_char(canonical, '\\');
-		canonical_char(canonical, c);
-	}
+		*to++ = c;
 	else if (short_form[c] != '\0')
-	{
-		canonical_char(canonical, '\\');
-		canonical_char(canonical, short_form[c]);
-	}
+		*to++ = short_form[c];
 	else
 	{
-		canonical_literal(canonical, "\\u00");
-		canonical_char(canonical, hex_digit[c >> 4]);
-		canonical_char(canonical, hex_digit[c & 0xF]);
+		*to++ = 'u';
+		*to++ = '0';
+		*to++ = '0';
+		*to++ = hex_digit[c >> 4];
+		*to++ = hex_digit[c & 0xF];
 	}
+	return to;
+}
+
+static char *
+append_with_escapes(Canonical *canonical, char *to, const char *string, size_t length)
+{
+	const char *end = string + length;
+
+	while (string < end)
+	{
+		const char *span = string;
+
+		while (span < end && !is_escaped((unsigned char) *span))
+			span++;
+		to = canonical_bytes(canonical, to, string, span - string);
+		if (span < end)
+			to = append_escaped(canonical, to, (unsigned char) *span++);
+		string = span;
+	}
+	return to;
 }
 
 /* Appends a JSON string; string is valid UTF-8 of length bytes. */
-void
-canonical_string(Canonical *canonical, const char *string, size_t length)
+char *
+canonical_string(Canonical *canonical, char *to, const char *string, size_t length)
 {
-	canonical_char(canonical, '"');
-	for (;;)
-	{
-		size_t		span = clean_span(string, length);
+	char	   *end;
 
-		canonical_bytes(canonical, string, span);
-		if (span == length)
-			break;
-		append_escaped(canonical, (unsigned char) string[span]);
-		string += span + 1;
-		length -= span + 1;
+	to = canonical_reserve(canonical, to, length + 2);
+	*to++ = '"';
+	end = copy_clean(to, string, length);
+	if (likely(end != NULL))
+	{
+		*end = '"';
+		return end + 1;
 	}
-	canonical_char(canonical, '"');
+	to = append_with_escapes(canonical, to, string, length);
+	return canonical_char(canonical, to, '"');
 }
 
 /* Writes a number's decimal digits, at least width of them; returns their end. */
@@ -154,25 +259,27 @@ write_digits(char *to, uint64 value, int width)
 }
 
 /* Appends all digits of an integer, without quotes. */
-void
-canonical_int64(Canonical *canonical, int64 value)
+char *
+canonical_int64(Canonical *canonical, char *to, int64 value)
 {
-	char	   *to;
-
-	canonical_reserve(canonical, SHORT_VALUE);
-	to = canonical->data + canonical->length;
+	to = canonical_reserve(canonical, to, SHORT_VALUE);
 	if (value < 0)
 		*to++ = '-';
-	to = write_digits(to, value < 0 ? -(uint64) value : (uint64) value, 1);
-	canonical->length = to - canonical->data;
+	return write_digits(to, value < 0 ? -(uint64) value : (uint64) value, 1);
 }
 
-static void
-append_zeros(Canonical *canonical, int count)
+static char *
+write_zeros(char *to, int count)
 {
-	canonical_reserve(canonical, count);
-	memset(canonical->data + canonical->length, '0', count);
-	canonical->length += count;
+	memset(to, '0', count);
+	return to + count;
+}
+
+static char *
+write_bytes(char *to, const char *bytes, int count)
+{
+	memcpy(to, bytes, count);
+	return to + count;
 }
 
 /*
@@ -180,52 +287,50 @@ append_zeros(Canonical *canonical, int count)
  * decimal digits, of which there are count, the first and the last not zero,
  * and the point after the first `point` of them.  No digits are zero.
  */
-void
-canonical_decimal(Canonical *canonical, bool negative, const char *digits, int count, int point)
+char *
+canonical_decimal(Canonical *canonical, char *to, bool negative,
+				  const char *digits, int count, int point)
 {
+	to = canonical_reserve(canonical, to, (size_t) count + SHORT_VALUE);
 	if (count == 0)
 	{
-		canonical_char(canonical, '0');
-		return;
+		*to = '0';
+		return to + 1;
 	}
 	if (negative)
-		canonical_char(canonical, '-');
+		*to++ = '-';
 
 	if (point >= count && point <= 21)
 	{
-		canonical_bytes(canonical, digits, count);
-		append_zeros(canonical, point - count);
+		to = write_bytes(to, digits, count);
+		return write_zeros(to, point - count);
 	}
-	else if (point > 0 && point <= 21)
+	if (point > 0 && point <= 21)
 	{
-		canonical_bytes(canonical, digits, point);
-		canonical_char(canonical, '.');
-		canonical_bytes(canonical, digits + point, count - point);
+		to = write_bytes(to, digits, point);
+		*to++ = '.';
+		return write_bytes(to, digits + point, count - point);
 	}
-	else if (point > -6 && point <= 0)
+	if (point > -6 && point <= 0)
 	{
-		canonical_literal(canonical, "0.");
-		append_zeros(canonical, -point);
-		canonical_bytes(canonical, digits, count);
+		to = write_bytes(to, "0.", 2);
+		to = write_zeros(to, -point);
+		return write_bytes(to, digits, count);
 	}
-	else
+	*to++ = digits[0];
+	if (count > 1)
 	{
-		canonical_char(canonical, digits[0]);
-		if (count > 1)
-		{
-			canonical_char(canonical, '.');
-			canonical_bytes(canonical, digits + 1, count - 1);
-		}
-		canonical_char(canonical, 'e');
-		if (point > 0)
-			canonical_char(canonical, '+');
-		canonical_int64(canonical, point - 1);
+		*to++ = '.';
+		to = write_bytes(to, digits + 1, count - 1);
 	}
+	*to++ = 'e';
+	*to++ = point > 0 ? '+' : '-';
+	return write_digits(to, point > 0 ? point - 1 : 1 - point, 1);
 }
 
 /* Reads "-ddd.ddde-dd" and appends it in the notation of ECMAScript. */
-static void
-append_shortest(Canonical *canonical, const char *shortest)
+static char *
+append_shortest(Canonical *canonical, char *to, const char *shortest)
 {
 	char		digits[SHORT_VALUE];
 	int			count = 0;
@@ -249,21 +354,16 @@ append_shortest(Canonical *canonical, const char *shortest)
 		point += atoi(shortest + 1);
 	while (count > 0 && digits[count - 1] == '0')
 		count--;
-	canonical_decimal(canonical, negative, digits, count, point);
+	return canonical_decimal(canonical, to, negative, digits, count, point);
 }
 
-static bool
-append_special(Canonical *canonical, double value)
+static char *
+append_special(Canonical *canonical, char *to, double value)
 {
 	if (isnan(value))
-		canonical_literal(canonical, "\"NaN\"");
-	else if (isinf(value) && value > 0)
-		canonical_literal(canonical, "\"Infinity\"");
-	else if (isinf(value))
-		canonical_literal(canonical, "\"-Infinity\"");
-	else
-		return false;
-	return true;
+		return canonical_literal(canonical, to, "\"NaN\"");
+	return value > 0 ? canonical_literal(canonical, to, "\"Infinity\"")
+		: canonical_literal(canonical, to, "\"-Infinity\"");
 }
 
 /*
@@ -273,8 +373,8 @@ append_special(Canonical *canonical, double value)
  * `digits` whole digits; there we look for a shorter one.
  */
 #define DEFINE_APPEND_LARGE(type, parse) \
-static void \
-append_large_##type(Canonical *canonical, type value, char *shortest) \
+static char * \
+append_large_##type(Canonical *canonical, char *to, type value, char *shortest) \
 { \
 	char		shorter[SHORT_VALUE]; \
  \
@@ -285,39 +385,37 @@ append_large_##type(Canonical *canonical, type value, char *shortest) \
 			break; \
 		strcpy(shortest, shorter); \
 	} \
-	append_shortest(canonical, shortest); \
+	return append_shortest(canonical, to, shortest); \
 }
 
 DEFINE_APPEND_LARGE(double, strtod)
 DEFINE_APPEND_LARGE(float, strtof)
 
 /* Appends the shortest number that round-trips; what is not finite as a string. */
-void
-canonical_float8(Canonical *canonical, double value)
+char *
+canonical_float8(Canonical *canonical, char *to, double value)
 {
 	char		shortest[SHORT_VALUE];
 
-	if (append_special(canonical, value))
-		return;
+	if (!isfinite(value))
+		return append_special(canonical, to, value);
 	shortest[double_to_shortest_decimal_bufn(value, shortest)] = '\0';
 	if (fabs(value) < 9007199254740992.0)	/* 2^53 */
-		append_shortest(canonical, shortest);
-	else
-		append_large_double(canonical, value, shortest);
+		return append_shortest(canonical, to, shortest);
+	return append_large_double(canonical, to, value, shortest);
 }
 
-void
-canonical_float4(Canonical *canonical, float value)
+char *
+canonical_float4(Canonical *canonical, char *to, float value)
 {
 	char		shortest[SHORT_VALUE];
 
-	if (append_special(canonical, value))
-		return;
+	if (!isfinite(value))
+		return append_special(canonical, to, value);
 	shortest[float_to_shortest_decimal_bufn(value, shortest)] = '\0';
 	if (fabsf(value) < 16777216.0f) /* 2^24 */
-		append_shortest(canonical, shortest);
-	else
-		append_large_float(canonical, value, shortest);
+		return append_shortest(canonical, to, shortest);
+	return append_large_float(canonical, to, value, shortest);
 }
 
 /* Writes a day of the proleptic Gregorian calendar; returns whether it is BC. */
@@ -346,75 +444,62 @@ write_day(char *to, int64 days_since_2000, bool *bc)
 }
 
 static char *
-begin_short_string(Canonical *canonical)
+write_era(char *to, bool bc)
 {
-	canonical_reserve(canonical, SHORT_VALUE);
-	canonical->data[canonical->length] = '"';
-	return canonical->data + canonical->length + 1;
-}
-
-static void
-end_short_string(Canonical *canonical, char *to)
-{
-	*to++ = '"';
-	canonical->length = to - canonical->data;
+	return bc ? write_bytes(to, " BC", 3) : to;
 }
 
 /* Appends "YYYY-MM-DDTHH:MM:SS.ffffffZ"; without Z where it has no zone. */
-void
-canonical_timestamp(Canonical *canonical, Timestamp value, bool with_zone)
+char *
+canonical_timestamp(Canonical *canonical, char *to, Timestamp value, bool with_zone)
 {
 	int64		days = value / USECS_PER_DAY;
 	int64		time = value % USECS_PER_DAY;
-	char	   *to;
 	bool		bc;
 
 	if (TIMESTAMP_IS_NOBEGIN(value))
-		canonical_literal(canonical, "\"-infinity\"");
-	else if (TIMESTAMP_IS_NOEND(value))
-		canonical_literal(canonical, "\"infinity\"");
-	else
+		return canonical_literal(canonical, to, "\"-infinity\"");
+	if (TIMESTAMP_IS_NOEND(value))
+		return canonical_literal(canonical, to, "\"infinity\"");
+	if (time < 0)
 	{
-		if (time < 0)
-		{
-			time += USECS_PER_DAY;
-			days--;
-		}
-		to = write_day(begin_short_string(canonical), days, &bc);
-		*to++ = 'T';
-		to = write_digits(to, time / USECS_PER_HOUR, 2);
-		*to++ = ':';
-		to = write_digits(to, time / USECS_PER_MINUTE % 60, 2);
-		*to++ = ':';
-		to = write_digits(to, time / USECS_PER_SEC % 60, 2);
-		*to++ = '.';
-		to = write_digits(to, time % USECS_PER_SEC, 6);
-		if (with_zone)
-			*to++ = 'Z';
-		if (bc)
-			to = (char *) memcpy(to, " BC", 3) + 3;
-		end_short_string(canonical, to);
+		time += USECS_PER_DAY;
+		days--;
 	}
+	to = canonical_reserve(canonical, to, SHORT_VALUE);
+	*to++ = '"';
+	to = write_day(to, days, &bc);
+	*to++ = 'T';
+	to = write_digits(to, time / USECS_PER_HOUR, 2);
+	*to++ = ':';
+	to = write_digits(to, time / USECS_PER_MINUTE % 60, 2);
+	*to++ = ':';
+	to = write_digits(to, time / USECS_PER_SEC % 60, 2);
+	*to++ = '.';
+	to = write_digits(to, time % USECS_PER_SEC, 6);
+	if (with_zone)
+		*to++ = 'Z';
+	to = write_era(to, bc);
+	*to++ = '"';
+	return to;
 }
 
 /* Appends "YYYY-MM-DD"; value is a date, in days since 2000-01-01. */
-void
-canonical_date(Canonical *canonical, int32 value)
+char *
+canonical_date(Canonical *canonical, char *to, int32 value)
 {
-	char	   *to;
 	bool		bc;
 
 	if (value == PG_INT32_MIN)
-		canonical_literal(canonical, "\"-infinity\"");
-	else if (value == PG_INT32_MAX)
-		canonical_literal(canonical, "\"infinity\"");
-	else
-	{
-		to = write_day(begin_short_string(canonical), value, &bc);
-		if (bc)
-			to = (char *) memcpy(to, " BC", 3) + 3;
-		end_short_string(canonical, to);
-	}
+		return canonical_literal(canonical, to, "\"-infinity\"");
+	if (value == PG_INT32_MAX)
+		return canonical_literal(canonical, to, "\"infinity\"");
+	to = canonical_reserve(canonical, to, SHORT_VALUE);
+	*to++ = '"';
+	to = write_day(to, value, &bc);
+	to = write_era(to, bc);
+	*to++ = '"';
+	return to;
 }
 
 static char *
@@ -429,24 +514,24 @@ write_hex(char *to, const uint8 *data, size_t length)
 }
 
 /* Appends bytes as a string of hexadecimal digits. */
-void
-canonical_hex(Canonical *canonical, const uint8 *data, size_t length)
+char *
+canonical_hex(Canonical *canonical, char *to, const uint8 *data, size_t length)
 {
-	char	   *to;
-
-	canonical_reserve(canonical, 2 * length + 2);
-	to = canonical->data + canonical->length;
+	to = canonical_reserve(canonical, to, 2 * length + 2);
 	*to++ = '"';
-	end_short_string(canonical, write_hex(to, data, length));
+	to = write_hex(to, data, length);
+	*to++ = '"';
+	return to;
 }
 
-void
-canonical_uuid(Canonical *canonical, const uint8 uuid[16])
+char *
+canonical_uuid(Canonical *canonical, char *to, const uint8 uuid[16])
 {
 	static const int ends[] = {4, 6, 8, 10, 16};
-	char	   *to = begin_short_string(canonical);
 	int			start = 0;
 
+	to = canonical_reserve(canonical, to, SHORT_VALUE);
+	*to++ = '"';
 	for (size_t i = 0; i < lengthof(ends); i++)
 	{
 		if (start > 0)
@@ -454,5 +539,6 @@ canonical_uuid(Canonical *canonical, const uint8 uuid[16])
 		to = write_hex(to, uuid + start, ends[i] - start);
 		start = ends[i];
 	}
-	end_short_string(canonical, to);
+	*to++ = '"';
+	return to;
 }

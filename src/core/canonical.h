@@ -19,8 +19,12 @@
 #include "utils/jsonb.h"
 
 /*
- * Lives in the memory context it was made in.  data and length may be read at
- * any time; length may be set to any earlier value.
+ * The buffer.  Lives in the memory context it was made in.
+ *
+ * Whoever appends holds the end of what is there in a variable of its own:
+ * begins with `to = canonical_begin(canonical)`, hands `to` to each function and
+ * takes the new one from it, and ends with canonical_end(canonical, to), after
+ * which data and length may be read.
  */
 typedef struct Canonical
 {
@@ -31,50 +35,64 @@ typedef struct Canonical
 } Canonical;
 
 extern Canonical *canonical_create(void);
-extern void canonical_grow(Canonical *canonical, size_t length);
+extern char *canonical_grow(Canonical *canonical, char *to, size_t length);
 extern void canonical_trim(Canonical *canonical);
-extern void canonical_string(Canonical *canonical, const char *string, size_t length);
-extern void canonical_int64(Canonical *canonical, int64 value);
-extern void canonical_decimal(Canonical *canonical, bool negative,
-							  const char *digits, int count, int point);
-extern void canonical_float8(Canonical *canonical, double value);
-extern void canonical_float4(Canonical *canonical, float value);
-extern void canonical_timestamp(Canonical *canonical, Timestamp value, bool with_zone);
-extern void canonical_date(Canonical *canonical, int32 value);
-extern void canonical_hex(Canonical *canonical, const uint8 *data, size_t length);
-extern void canonical_uuid(Canonical *canonical, const uint8 uuid[16]);
-extern bool canonical_jsonb(Canonical *canonical, const JsonbContainer *root, uint32 size);
+extern char *canonical_string(Canonical *canonical, char *to, const char *string, size_t length);
+extern char *canonical_int64(Canonical *canonical, char *to, int64 value);
+extern char *canonical_decimal(Canonical *canonical, char *to, bool negative,
+							   const char *digits, int count, int point);
+extern char *canonical_float8(Canonical *canonical, char *to, double value);
+extern char *canonical_float4(Canonical *canonical, char *to, float value);
+extern char *canonical_timestamp(Canonical *canonical, char *to, Timestamp value, bool with_zone);
+extern char *canonical_date(Canonical *canonical, char *to, int32 value);
+extern char *canonical_hex(Canonical *canonical, char *to, const uint8 *data, size_t length);
+extern char *canonical_uuid(Canonical *canonical, char *to, const uint8 uuid[16]);
+extern char *canonical_jsonb(Canonical *canonical, char *to, const JsonbContainer *root, uint32 size);
+
+static inline char *
+canonical_begin(Canonical *canonical)
+{
+	return canonical->data;
+}
+
+static inline void
+canonical_end(Canonical *canonical, char *to)
+{
+	canonical->length = to - canonical->data;
+}
 
 /* Makes room for length more bytes. */
-static inline void
-canonical_reserve(Canonical *canonical, size_t length)
+static inline char *
+canonical_reserve(Canonical *canonical, char *to, size_t length)
 {
-	if (unlikely(canonical->capacity - canonical->length < length))
-		canonical_grow(canonical, length);
+	if (unlikely((size_t) (canonical->data + canonical->capacity - to) < length))
+		return canonical_grow(canonical, to, length);
+	return to;
 }
 
 /* Appends bytes as they are. */
-static inline void
-canonical_bytes(Canonical *canonical, const void *bytes, size_t length)
+static inline char *
+canonical_bytes(Canonical *canonical, char *to, const void *bytes, size_t length)
 {
-	canonical_reserve(canonical, length);
-	memcpy(canonical->data + canonical->length, bytes, length);
-	canonical->length += length;
+	to = canonical_reserve(canonical, to, length);
+	memcpy(to, bytes, length);
+	return to + length;
 }
 
-static inline void
-canonical_char(Canonical *canonical, char c)
+static inline char *
+canonical_char(Canonical *canonical, char *to, char c)
 {
-	canonical_reserve(canonical, 1);
-	canonical->data[canonical->length++] = c;
+	to = canonical_reserve(canonical, to, 1);
+	*to = c;
+	return to + 1;
 }
 
 /* Appends a text value, which is not toasted, as a string. */
-#define canonical_text(canonical, text) \
-	canonical_string(canonical, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text))
+#define canonical_text(canonical, to, text) \
+	canonical_string(canonical, to, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text))
 
 /* Appends a literal: a word or punctuation of JSON. */
-#define canonical_literal(canonical, literal) \
-	canonical_bytes(canonical, literal, sizeof(literal) - 1)
+#define canonical_literal(canonical, to, literal) \
+	canonical_bytes(canonical, to, literal, sizeof(literal) - 1)
 
 #endif							/* RUNLINK_CANONICAL_H */

@@ -85,8 +85,8 @@ load_int16(const char *from)
 }
 
 /* Appends a number that is not an integer of a few digits. */
-static void
-append_decimal(Canonical *canonical, bool negative, const char *digit, int count, int weight)
+static char *
+append_decimal(Canonical *canonical, char *to, bool negative, const char *digit, int count, int weight)
 {
 	char		local[64];
 	char	   *digits = count * 4 <= (int) sizeof(local) ? local
@@ -108,15 +108,16 @@ append_decimal(Canonical *canonical, bool negative, const char *digit, int count
 		skipped++;
 	while (end > digits + skipped && end[-1] == '0')
 		end--;
-	canonical_decimal(canonical, negative, digits + skipped, end - digits - skipped,
-					  point - skipped);
+	to = canonical_decimal(canonical, to, negative, digits + skipped, end - digits - skipped,
+						   point - skipped);
 	if (digits != local)
 		pfree(digits);
+	return to;
 }
 
-/* Appends a numeric of at most size bytes; false where there is none. */
-static bool
-append_numeric(Canonical *canonical, const char *numeric, uint32 size)
+/* Appends a numeric of at most size bytes; NULL where there is none. */
+static char *
+append_numeric(Canonical *canonical, char *to, const char *numeric, uint32 size)
 {
 	const char *header = VARDATA_ANY(numeric);
 	uint16		flags;
@@ -128,12 +129,12 @@ append_numeric(Canonical *canonical, const char *numeric, uint32 size)
 
 	if (size < VARHDRSZ || VARATT_IS_EXTERNAL(numeric) || VARATT_IS_COMPRESSED(numeric) ||
 		VARSIZE_ANY(numeric) > size || numeric + VARSIZE_ANY(numeric) < header + sizeof(int16))
-		return false;
+		return NULL;
 	flags = (uint16) load_int16(header);
 	is_short = (flags & NUMERIC_IS_SHORT) != 0;
 	digit = header + (is_short ? 1 : 2) * sizeof(int16);
 	if (numeric + VARSIZE_ANY(numeric) < digit)
-		return false;
+		return NULL;
 	count = (numeric + VARSIZE_ANY(numeric) - digit) / sizeof(int16);
 
 	if (is_short)
@@ -155,11 +156,9 @@ append_numeric(Canonical *canonical, const char *numeric, uint32 size)
 
 		for (int i = 0; i <= weight; i++)
 			value = value * 10000 + (i < count ? load_int16(digit + i * sizeof(int16)) : 0);
-		canonical_int64(canonical, negative ? -value : value);
+		return canonical_int64(canonical, to, negative ? -value : value);
 	}
-	else
-		append_decimal(canonical, negative, digit, count, weight);
-	return true;
+	return append_decimal(canonical, to, negative, digit, count, weight);
 }
 
 /*
@@ -247,13 +246,12 @@ push_members(JsonbWalk *walk, const Level *level, uint32 count)
 }
 
 /*
- * Opens a container of at most size bytes at a depth: appends its bracket and
- * gets at its elements.  False where there is no container.
+ * Opens a container of at most size bytes at a depth: gets at its elements.
+ * False where there is no container.
  */
 static bool
-begin_container(Canonical *canonical, uint32 depth, const char *container, uint32 size)
+begin_container(JsonbWalk *walk, uint32 depth, const char *container, uint32 size)
 {
-	JsonbWalk  *walk = canonical->walk;
 	uint32		header;
 	uint32		count;
 	uint32		entries_size;
@@ -286,8 +284,6 @@ begin_container(Canonical *canonical, uint32 depth, const char *container, uint3
 		if (!push_members(walk, level, count))
 			return false;
 	}
-	if (!level->is_raw_scalar)
-		canonical_char(canonical, level->is_object ? '{' : '[');
 	return true;
 }
 
@@ -304,31 +300,36 @@ create_walk(Canonical *canonical)
 	canonical->walk = walk;
 }
 
-/* Appends an element that is no string; false where it makes no sense. */
-static bool
-append_other(Canonical *canonical, JEntry entry, const char *data, uint32 offset, uint32 end)
+/* Appends an element that is neither string nor container; NULL where it makes no sense. */
+static char *
+append_other(Canonical *canonical, char *to, JEntry entry, const char *data, uint32 offset, uint32 end)
 {
 	uint32		aligned = INTALIGN(offset);
 
 	if (JBE_ISNUMERIC(entry))
-		return aligned <= end && append_numeric(canonical, data + aligned, end - aligned);
+		return aligned <= end
+			? append_numeric(canonical, to, data + aligned, end - aligned) : NULL;
 	if (JBE_ISNULL(entry))
-		canonical_literal(canonical, "null");
-	else if (JBE_ISBOOL_TRUE(entry))
-		canonical_literal(canonical, "true");
-	else if (JBE_ISBOOL_FALSE(entry))
-		canonical_literal(canonical, "false");
-	else
-		return false;
-	return true;
+		return canonical_literal(canonical, to, "null");
+	if (JBE_ISBOOL_TRUE(entry))
+		return canonical_literal(canonical, to, "true");
+	if (JBE_ISBOOL_FALSE(entry))
+		return canonical_literal(canonical, to, "false");
+	return NULL;
+}
+
+static char *
+append_bracket(Canonical *canonical, char *to, const Level *level, const char *brackets)
+{
+	return level->is_raw_scalar ? to : canonical_char(canonical, to, brackets[level->is_object]);
 }
 
 /*
- * Appends a jsonb value, given its root container of size bytes.  Returns false
+ * Appends a jsonb value, given its root container of size bytes.  Returns NULL
  * where the bytes are no jsonb value; what was appended then is of no use.
  */
-bool
-canonical_jsonb(Canonical *canonical, const JsonbContainer *root, uint32 size)
+char *
+canonical_jsonb(Canonical *canonical, char *to, const JsonbContainer *root, uint32 size)
 {
 	JsonbWalk  *walk;
 	uint32		depth = 0;
@@ -338,8 +339,9 @@ canonical_jsonb(Canonical *canonical, const JsonbContainer *root, uint32 size)
 		create_walk(canonical);
 	walk = canonical->walk;
 	walk->member_count = 0;
-	if (!begin_container(canonical, 0, (const char *) root, size))
-		return false;
+	if (!begin_container(walk, 0, (const char *) root, size))
+		return NULL;
+	to = append_bracket(canonical, to, &walk->levels[0], "[{");
 
 	for (;;)
 	{
@@ -350,27 +352,26 @@ canonical_jsonb(Canonical *canonical, const JsonbContainer *root, uint32 size)
 
 		if (level->left == 0)
 		{
-			if (!level->is_raw_scalar)
-				canonical_char(canonical, level->is_object ? '}' : ']');
+			to = append_bracket(canonical, to, level, "]}");
 			if (level->is_object)
 				walk->member_count = level->first_member;
 			if (depth == 0)
-				return true;
+				return to;
 			depth--;
 			first = false;
 			continue;
 		}
 		level->left--;
 		if (!first)
-			canonical_char(canonical, ',');
+			to = canonical_char(canonical, to, ',');
 		first = false;
 
 		if (level->is_object)
 		{
 			const Member *member = &walk->members[level->next_member++];
 
-			canonical_string(canonical, member->key, member->key_length);
-			canonical_char(canonical, ':');
+			to = canonical_string(canonical, to, member->key, member->key_length);
+			to = canonical_char(canonical, to, ':');
 			entry = member->value;
 			offset = member->offset;
 			end = member->end;
@@ -381,23 +382,25 @@ canonical_jsonb(Canonical *canonical, const JsonbContainer *root, uint32 size)
 			level->entries += sizeof(JEntry);
 			offset = level->offset;
 			if (!find_end(entry, offset, level->size, &end))
-				return false;
+				return NULL;
 			level->offset = end;
 		}
 
 		if (JBE_ISSTRING(entry))
-			canonical_string(canonical, level->data + offset, end - offset);
+			to = canonical_string(canonical, to, level->data + offset, end - offset);
 		else if (!JBE_ISCONTAINER(entry))
 		{
-			if (!append_other(canonical, entry, level->data, offset, end))
-				return false;
+			to = append_other(canonical, to, entry, level->data, offset, end);
+			if (to == NULL)
+				return NULL;
 		}
 		else
 		{
 			if (INTALIGN(offset) > end ||
-				!begin_container(canonical, ++depth, level->data + INTALIGN(offset),
+				!begin_container(walk, ++depth, level->data + INTALIGN(offset),
 								 end - INTALIGN(offset)))
-				return false;
+				return NULL;
+			to = append_bracket(canonical, to, &walk->levels[depth], "[{");
 			first = true;
 		}
 	}

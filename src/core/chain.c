@@ -14,14 +14,15 @@ void
 chain_begin(uint8 head[SHA256_BYTES], Canonical *scratch,
 			const text *tenant_id, const text *run_id, const text *trace_id)
 {
-	scratch->length = 0;
-	canonical_literal(scratch, "runlink-chain/v1\n[");
-	canonical_text(scratch, tenant_id);
-	canonical_char(scratch, ',');
-	canonical_text(scratch, run_id);
-	canonical_char(scratch, ',');
-	canonical_text(scratch, trace_id);
-	canonical_char(scratch, ']');
+	char	   *to = canonical_begin(scratch);
+
+	to = canonical_literal(scratch, to, "runlink-chain/v1\n[");
+	to = canonical_text(scratch, to, tenant_id);
+	to = canonical_char(scratch, to, ',');
+	to = canonical_text(scratch, to, run_id);
+	to = canonical_char(scratch, to, ',');
+	to = canonical_text(scratch, to, trace_id);
+	canonical_end(scratch, canonical_char(scratch, to, ']'));
 	sha256_bytes(scratch->data, scratch->length, head);
 }
 

@@ -9,57 +9,53 @@
 
 #define ENTRY_PREFIX '\0'
 
-static void
-append_hash(Canonical *canonical, const uint8 *hash)
+static char *
+append_hash(Canonical *canonical, char *to, const uint8 *hash)
 {
-	if (hash == NULL)
-		canonical_literal(canonical, "null");
-	else
-		canonical_hex(canonical, hash, SHA256_BYTES);
+	return hash == NULL ? canonical_literal(canonical, to, "null")
+		: canonical_hex(canonical, to, hash, SHA256_BYTES);
 }
 
 /* Appends the text of a seal; the keys are in the order of JCS. */
-void
-seal_text(Canonical *canonical, const SealText *seal)
+char *
+seal_text(Canonical *canonical, char *to, const SealText *seal)
 {
-	canonical_literal(canonical, "{\"backfilled\":");
-	canonical_int64(canonical, seal->backfilled);
-	canonical_literal(canonical, ",\"chain_head\":");
-	append_hash(canonical, seal->chain_head);
-	canonical_literal(canonical, ",\"encoding\":");
-	append_hash(canonical, seal->encoding);
-	canonical_literal(canonical, ",\"final\":");
-	if (seal->final)
-		canonical_literal(canonical, "true");
-	else
-		canonical_literal(canonical, "false");
-	canonical_literal(canonical, ",\"format\":\"runlink-seal/v1\",\"merkle_root\":");
-	append_hash(canonical, seal->merkle_root);
-	canonical_literal(canonical, ",\"prev\":");
-	append_hash(canonical, seal->prev);
-	canonical_literal(canonical, ",\"run_id\":");
-	canonical_text(canonical, seal->run_id);
-	canonical_literal(canonical, ",\"seal_no\":");
-	canonical_int64(canonical, seal->seal_no);
-	canonical_literal(canonical, ",\"sealed_at\":");
-	canonical_timestamp(canonical, seal->sealed_at, true);
-	canonical_literal(canonical, ",\"step_count\":");
-	canonical_int64(canonical, seal->step_count);
-	canonical_literal(canonical, ",\"tenant_id\":");
-	canonical_text(canonical, seal->tenant_id);
-	canonical_literal(canonical, ",\"trace_id\":");
-	canonical_text(canonical, seal->trace_id);
-	canonical_literal(canonical, ",\"trace_status\":");
-	canonical_text(canonical, seal->trace_status);
-	canonical_char(canonical, '}');
+	to = canonical_literal(canonical, to, "{\"backfilled\":");
+	to = canonical_int64(canonical, to, seal->backfilled);
+	to = canonical_literal(canonical, to, ",\"chain_head\":");
+	to = append_hash(canonical, to, seal->chain_head);
+	to = canonical_literal(canonical, to, ",\"encoding\":");
+	to = append_hash(canonical, to, seal->encoding);
+	to = canonical_literal(canonical, to, ",\"final\":");
+	to = seal->final ? canonical_literal(canonical, to, "true")
+		: canonical_literal(canonical, to, "false");
+	to = canonical_literal(canonical, to, ",\"format\":\"runlink-seal/v1\",\"merkle_root\":");
+	to = append_hash(canonical, to, seal->merkle_root);
+	to = canonical_literal(canonical, to, ",\"prev\":");
+	to = append_hash(canonical, to, seal->prev);
+	to = canonical_literal(canonical, to, ",\"run_id\":");
+	to = canonical_text(canonical, to, seal->run_id);
+	to = canonical_literal(canonical, to, ",\"seal_no\":");
+	to = canonical_int64(canonical, to, seal->seal_no);
+	to = canonical_literal(canonical, to, ",\"sealed_at\":");
+	to = canonical_timestamp(canonical, to, seal->sealed_at, true);
+	to = canonical_literal(canonical, to, ",\"step_count\":");
+	to = canonical_int64(canonical, to, seal->step_count);
+	to = canonical_literal(canonical, to, ",\"tenant_id\":");
+	to = canonical_text(canonical, to, seal->tenant_id);
+	to = canonical_literal(canonical, to, ",\"trace_id\":");
+	to = canonical_text(canonical, to, seal->trace_id);
+	to = canonical_literal(canonical, to, ",\"trace_status\":");
+	to = canonical_text(canonical, to, seal->trace_status);
+	return canonical_char(canonical, to, '}');
 }
 
 /* The hash of a seal: an entry of RFC 6962. */
 void
 seal_hash(Canonical *scratch, const SealText *seal, uint8 hash[SHA256_BYTES])
 {
-	scratch->length = 0;
-	canonical_char(scratch, ENTRY_PREFIX);
-	seal_text(scratch, seal);
+	char	   *to = canonical_char(scratch, canonical_begin(scratch), ENTRY_PREFIX);
+
+	canonical_end(scratch, seal_text(scratch, to, seal));
 	sha256_bytes(scratch->data, scratch->length, hash);
 }

@@ -29,7 +29,7 @@ typedef struct SealText
 	const text *trace_status;
 } SealText;
 
-extern void seal_text(Canonical *canonical, const SealText *seal);
+extern char *seal_text(Canonical *canonical, char *to, const SealText *seal);
 extern void seal_hash(Canonical *scratch, const SealText *seal, uint8 hash[SHA256_BYTES]);
 
 #endif							/* RUNLINK_SEAL_TEXT_H */
