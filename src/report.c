@@ -93,6 +93,9 @@ build_proof_table_query(StringInfo sql, const Binding *binding)
 					"SELECT p.trace_id AS \"Trace\", p.model AS \"Model\","
 					" p.verification_status AS \"Verification\", p.assurance AS \"Assurance\","
 					" p.chain_length::pg_catalog.text AS \"Steps\","
+					" p.sealed_length::pg_catalog.text AS \"Sealed\","
+					" p.backfilled_length::pg_catalog.text AS \"Backfilled\","
+					" p.unsealed_length::pg_catalog.text AS \"Unsealed\","
 					" p.failure_reason AS \"Reason\","
 					" p.coordinator_root_hash AS \"Coordinator's digest\""
 					" FROM @extschema@.runlink_proof($1, $2) AS p");
@@ -341,7 +344,8 @@ runlink_report(PG_FUNCTION_ARGS)
 						   "\n## Not evaluated\n\n"
 						   "Gaps in the run's records (links that are missing or wrong) "
 						   "were not looked for.\n"
-						   "Integrity was not verified: no step is sealed.\n");
+						   "Whether a superuser rewrote leaves and seals together with the steps "
+						   "cannot be told from within this database.\n");
 
 	MemoryContextSwitchTo(call_context);
 	result = cstring_to_text_with_len(report.data, report.len);

@@ -102,11 +102,38 @@ from runlink_governance('run-linkage-test-001');
 \echo
 \set ECHO queries
 \x on
-select trace_id, model, verification_status, assurance, failure_reason, chain_length,
-  coordinator_root_hash
+select trace_id, verification_status, assurance, failure_reason, chain_length, coordinator_root_hash
 from runlink_proof('run-linkage-test-001');
 
 \x off
+\set ECHO none
+\echo 'With sealing enabled, every insert records a hash of its step, and a trace that ends is sealed. What'
+\echo 'was there before can only be sealed as it is now, and its seal says so: backfilled.'
+\echo
+\set ECHO queries
+select runlink_enable_sealing();
+
+select trace_id, step_count, added, backfilled from runlink_seal_pending();
+
+select verification_status, assurance, sealed_length, backfilled_length
+from runlink_proof('run-linkage-test-001');
+
+\set ECHO none
+\echo 'Now someone with all rights gets around the application''s triggers and edits what a tool was told.'
+\echo
+\set ECHO queries
+set session_replication_role = replica;
+update aos_trace_steps set params = jsonb_set(params, '{edited}', 'true')
+where trace_id = 'trace_run-linkage-test-001' and step_index = 2;
+reset session_replication_role;
+
+\x on
+select verification_status, failure_reason, first_bad_step
+from runlink_proof('run-linkage-test-001');
+
+\x off
+select step_index, skill_name, verdict from runlink_proof_steps('run-linkage-test-001');
+
 \set ECHO none
 \echo
 \echo '== All of it as a report'
