@@ -223,22 +223,33 @@ append_with_escapes(Canonical *canonical, char *to, const char *string, size_t l
 	return to;
 }
 
-/* Appends a JSON string; string is valid UTF-8 of length bytes. */
+/* The slow way: with room made, and what has to be escaped escaped. */
+static pg_noinline char *
+append_any_string(Canonical *canonical, char *to, const char *string, size_t length)
+{
+	to = canonical_reserve(canonical, to, length + 2);
+	*to++ = '"';
+	to = append_with_escapes(canonical, to, string, length);
+	return canonical_char(canonical, to, '"');
+}
+
+/*
+ * Appends a JSON string; string is valid UTF-8 of length bytes.  Calls nothing
+ * on its usual way, which is gone a few dozen times a step.
+ */
 char *
 canonical_string(Canonical *canonical, char *to, const char *string, size_t length)
 {
 	char	   *end;
 
-	to = canonical_reserve(canonical, to, length + 2);
-	*to++ = '"';
-	end = copy_clean(to, string, length);
-	if (likely(end != NULL))
-	{
-		*end = '"';
-		return end + 1;
-	}
-	to = append_with_escapes(canonical, to, string, length);
-	return canonical_char(canonical, to, '"');
+	if (unlikely((size_t) (canonical->data + canonical->capacity - to) < length + 2))
+		return append_any_string(canonical, to, string, length);
+	*to = '"';
+	end = copy_clean(to + 1, string, length);
+	if (unlikely(end == NULL))
+		return append_any_string(canonical, to, string, length);
+	*end = '"';
+	return end + 1;
 }
 
 /* Writes a number's decimal digits, at least width of them; returns their end. */
@@ -256,6 +267,14 @@ write_digits(char *to, uint64 value, int width)
 	while (count > 0)
 		*to++ = reversed[--count];
 	return to;
+}
+
+static inline char *
+write_two_digits(char *to, int value)
+{
+	to[0] = '0' + value / 10;
+	to[1] = '0' + value % 10;
+	return to + 2;
 }
 
 /* Appends all digits of an integer, without quotes. */
@@ -438,9 +457,9 @@ write_day(char *to, int64 days_since_2000, bool *bc)
 	*bc = (year <= 0);
 	to = write_digits(to, *bc ? 1 - year : year, 4);
 	*to++ = '-';
-	to = write_digits(to, month, 2);
+	to = write_two_digits(to, month);
 	*to++ = '-';
-	return write_digits(to, day, 2);
+	return write_two_digits(to, day);
 }
 
 static char *
@@ -455,6 +474,8 @@ canonical_timestamp(Canonical *canonical, char *to, Timestamp value, bool with_z
 {
 	int64		days = value / USECS_PER_DAY;
 	int64		time = value % USECS_PER_DAY;
+	int			seconds;
+	int			microseconds;
 	bool		bc;
 
 	if (TIMESTAMP_IS_NOBEGIN(value))
@@ -470,13 +491,17 @@ canonical_timestamp(Canonical *canonical, char *to, Timestamp value, bool with_z
 	*to++ = '"';
 	to = write_day(to, days, &bc);
 	*to++ = 'T';
-	to = write_digits(to, time / USECS_PER_HOUR, 2);
+	seconds = time / USECS_PER_SEC;
+	microseconds = time % USECS_PER_SEC;
+	to = write_two_digits(to, seconds / SECS_PER_HOUR);
 	*to++ = ':';
-	to = write_digits(to, time / USECS_PER_MINUTE % 60, 2);
+	to = write_two_digits(to, seconds / SECS_PER_MINUTE % 60);
 	*to++ = ':';
-	to = write_digits(to, time / USECS_PER_SEC % 60, 2);
+	to = write_two_digits(to, seconds % 60);
 	*to++ = '.';
-	to = write_digits(to, time % USECS_PER_SEC, 6);
+	to = write_two_digits(to, microseconds / 10000);
+	to = write_two_digits(to, microseconds / 100 % 100);
+	to = write_two_digits(to, microseconds % 100);
 	if (with_zone)
 		*to++ = 'Z';
 	to = write_era(to, bc);

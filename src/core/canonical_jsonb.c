@@ -207,6 +207,13 @@ sort_members(Member *members, uint32 count)
 	}
 }
 
+static pg_noinline void
+grow_members(JsonbWalk *walk, uint32 count)
+{
+	walk->member_capacity = Max(walk->member_capacity * 2, walk->member_count + count);
+	walk->members = repalloc_huge(walk->members, walk->member_capacity * sizeof(Member));
+}
+
 /* Adds the members of an object, in order; false where its entries make no sense. */
 static bool
 push_members(JsonbWalk *walk, const Level *level, uint32 count)
@@ -215,11 +222,8 @@ push_members(JsonbWalk *walk, const Level *level, uint32 count)
 	Member	   *members;
 	uint32		offset = 0;
 
-	if (walk->member_capacity - walk->member_count < count)
-	{
-		walk->member_capacity = Max(walk->member_capacity * 2, walk->member_count + count);
-		walk->members = repalloc_huge(walk->members, walk->member_capacity * sizeof(Member));
-	}
+	if (unlikely(walk->member_capacity - walk->member_count < count))
+		grow_members(walk, count);
 	members = walk->members + walk->member_count;
 	walk->member_count += count;
 
