@@ -44,6 +44,7 @@ typedef struct RecordedTable
 {
 	Oid			relid;			/* hash key */
 	bool		valid;
+	AppTableId	id;				/* what it is recorded as */
 	MemoryContext context;		/* of what follows */
 	const char *obstacle;		/* why its rows are not recorded; NULL: they are */
 	int			trace_id;		/* positions of columns */
@@ -157,7 +158,7 @@ open_table(FunctionCallInfo fcinfo, AppTableId id, const char *function_name)
 		table->valid = false;
 		table->context = NULL;
 	}
-	if (table->valid)
+	if (table->valid && table->id == id)
 		return table;
 
 	if (!is_table_of_application(trigger->tg_relation, fcinfo->flinfo->fn_oid, id))
@@ -171,9 +172,11 @@ open_table(FunctionCallInfo fcinfo, AppTableId id, const char *function_name)
 											   ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(table->context);
 	old_context = MemoryContextSwitchTo(table->context);
-	table->valid = true;
+	table->valid = false;
 	look_at_table(table, trigger->tg_relation, id);
 	MemoryContextSwitchTo(old_context);
+	table->id = id;
+	table->valid = true;
 	return table;
 }
 

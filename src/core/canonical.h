@@ -13,7 +13,7 @@
 #ifndef RUNLINK_CANONICAL_H
 #define RUNLINK_CANONICAL_H
 
-#include "postgres.h"
+#include "compat.h"
 
 #include "datatype/timestamp.h"
 #include "utils/jsonb.h"
