@@ -275,25 +275,58 @@ has_several_items(AppTableId table)
 	" OPERATOR(pg_catalog.~) E'\\\\\\\\u(0000|[dD][89a-fA-F])|[0-9][eE][+-]?[0-9]{5}'" \
 	" THEN pg_catalog.to_jsonb(" value "::pg_catalog.text) ELSE " value "::pg_catalog.jsonb END"
 
+/* The order in which jsonb keeps keys: it then has nothing to sort. */
+static int
+compare_as_keys(const void *a, const void *b)
+{
+	const char *left = (*(const AppColumn *const *) a)->name;
+	const char *right = (*(const AppColumn *const *) b)->name;
+	size_t		left_length = strlen(left);
+	size_t		right_length = strlen(right);
+
+	if (left_length != right_length)
+		return left_length < right_length ? -1 : 1;
+	return memcmp(left, right, left_length);
+}
+
+/* The columns of detail that a table has, as a palloc'd array; returns their number. */
+static int
+detail_columns(AppTableId table, const AppColumn ***columns)
+{
+	int			count = 0;
+
+	for (const AppColumn *column = app_tables[table].columns; column->name != NULL; column++)
+		count++;
+	*columns = palloc(count * sizeof(**columns));
+	count = 0;
+	for (const AppColumn *column = app_tables[table].columns; column->name != NULL; column++)
+	{
+		if ((column->use & COLUMN_DETAIL) &&
+			get_attnum(bound.relids[table], column->name) != InvalidAttrNumber)
+			(*columns)[count++] = column;
+	}
+	qsort(*columns, count, sizeof(**columns), compare_as_keys);
+	return count;
+}
+
 /* Appends a jsonb expression: the columns of detail that the table has. */
 static void
 append_detail_columns(StringInfo sql, AppTableId table)
 {
-	const char *separator = "";
+	const AppColumn **columns;
+	int			count = detail_columns(table, &columns);
 
 	appendStringInfoString(sql, "pg_catalog.jsonb_build_object(");
-	for (const AppColumn *column = app_tables[table].columns; column->name != NULL; column++)
+	for (int i = 0; i < count; i++)
 	{
-		AttrNumber	attnum = get_attnum(bound.relids[table], column->name);
+		const char *name = columns[i]->name;
+		Oid			relid = bound.relids[table];
 
-		if (!(column->use & COLUMN_DETAIL) || attnum == InvalidAttrNumber)
-			continue;
-		appendStringInfo(sql, "%s'%s', ", separator, column->name);
-		if (getBaseType(get_atttype(bound.relids[table], attnum)) == JSONOID)
-			appendStringInfo(sql, JSON_AS_JSONB("t.%s"), column->name, column->name, column->name);
+		appendStringInfo(sql, "%s'%s', ", i > 0 ? ", " : "", name);
+		if (getBaseType(get_atttype(relid, get_attnum(relid, name))) == JSONOID)
+			appendStringInfo(sql, JSON_AS_JSONB("t.%s"), name, name, name);
 		else
-			appendStringInfo(sql, "t.%s", column->name);
-		separator = ", ";
+			appendStringInfo(sql, "t.%s", name);
 	}
 	appendStringInfoChar(sql, ')');
 }
