@@ -26,6 +26,7 @@
 #include "application.h"
 #include "receiver.h"
 #include "record.h"
+#include "run.h"
 
 #define LEAVES_A_FETCH 500
 
@@ -103,13 +104,6 @@ look_ahead(ExpectedSteps *expected)
 	expected->has_leaves = !isnull[0];
 }
 
-static bool
-same_text(const text *left, const text *right)
-{
-	return VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
-		memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0;
-}
-
 static text *
 copy_text(MemoryContext context, const text *value)
 {
@@ -118,15 +112,6 @@ copy_text(MemoryContext context, const text *value)
 
 	MemoryContextSwitchTo(old_context);
 	return copy;
-}
-
-static void
-copy_bytes(uint8 *to, Datum value, size_t length)
-{
-	bytea	   *bytes = DatumGetByteaPP(value);
-
-	memset(to, 0, length);
-	memcpy(to, VARDATA_ANY(bytes), Min(length, VARSIZE_ANY_EXHDR(bytes)));
 }
 
 /* A seal says what run and tenant the trace is of; the first one says it for all. */

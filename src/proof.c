@@ -117,14 +117,6 @@ add_reason(StringInfo reasons, const char *reason)
 	appendStringInfo(reasons, "%s%s", reasons->len > 0 ? "; " : "", reason);
 }
 
-static bool
-same_text(const text *left, const text *right)
-{
-	return left != NULL && right != NULL &&
-		VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
-		memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0;
-}
-
 /* The trace is not of the run and tenant that it began with; who may know gets the names. */
 static void
 add_identity_reason(StringInfo reasons, const Proof *proof, const TraceFindings *found)

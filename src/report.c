@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "receiver.h"
 #include "run.h"
 
 PG_FUNCTION_INFO_V1(runlink_report);
@@ -36,7 +37,7 @@ static SavedQuery remedies_query = {.build = build_remedies_query};
 /* Writes rows of text columns into the report as they come. */
 typedef struct ReportWriter
 {
-	DestReceiver receiver;
+	RowReceiver receiver;
 	StringInfo	report;
 	int64		rows;
 } ReportWriter;
@@ -177,9 +178,9 @@ append_cell(StringInfo report, const char *text)
 }
 
 static void
-begin_table(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc tupdesc)
+begin_table(TupleDesc tupdesc, void *sink)
 {
-	StringInfo	report = ((ReportWriter *) self)->report;
+	StringInfo	report = ((ReportWriter *) sink)->report;
 
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
@@ -192,10 +193,10 @@ begin_table(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc t
 	appendStringInfoChar(report, '\n');
 }
 
-static bool
-write_row(TupleTableSlot *slot, DestReceiver *self)
+static void
+write_row(TupleTableSlot *slot, void *sink)
 {
-	ReportWriter *writer = (ReportWriter *) self;
+	ReportWriter *writer = sink;
 
 	slot_getallattrs(slot);
 	for (int i = 0; i < slot->tts_tupleDescriptor->natts; i++)
@@ -211,20 +212,13 @@ write_row(TupleTableSlot *slot, DestReceiver *self)
 	}
 	appendStringInfoString(writer->report, " |\n");
 	writer->rows++;
-	return true;
-}
-
-static void
-begin_statements(DestReceiver *self pg_attribute_unused(), int operation pg_attribute_unused(),
-				 TupleDesc tupdesc pg_attribute_unused())
-{
 }
 
 /* Writes the statement of a row as indented code, which no statement can end. */
-static bool
-write_statement(TupleTableSlot *slot, DestReceiver *self)
+static void
+write_statement(TupleTableSlot *slot, void *sink)
 {
-	ReportWriter *writer = (ReportWriter *) self;
+	ReportWriter *writer = sink;
 	bool		isnull;
 	char	   *statement = TextDatumGetCString(slot_getattr(slot, 1, &isnull));
 
@@ -240,29 +234,6 @@ write_statement(TupleTableSlot *slot, DestReceiver *self)
 	}
 	appendStringInfoString(writer->report, ";\n");
 	pfree(statement);
-	return true;
-}
-
-static void
-end_rows(DestReceiver *self pg_attribute_unused())
-{
-}
-
-static ReportWriter
-report_writer(StringInfo report)
-{
-	ReportWriter writer = {
-		.receiver = {
-			.receiveSlot = write_row,
-			.rStartup = begin_table,
-			.rShutdown = end_rows,
-			.rDestroy = end_rows,
-			.mydest = DestTuplestore,	/* any that SPI takes for rows */
-		},
-		.report = report,
-	};
-
-	return writer;
 }
 
 /* Appends a section: a heading and a table, or a sentence where it has no rows. */
@@ -270,12 +241,14 @@ static void
 append_section(StringInfo report, const char *heading, SavedQuery *query,
 			   const Run *run, text *tenant_id, const char *when_empty)
 {
-	ReportWriter writer = report_writer(report);
+	ReportWriter writer = {.report = report};
+	DestReceiver *receiver = row_receiver(&writer.receiver, write_row, &writer);
 	int			start;
 
 	appendStringInfo(report, "\n## %s\n\n", heading);
 	start = report->len;
-	execute_query(query, run->binding, run->run_id, tenant_id, &writer.receiver);
+	writer.receiver.begin = begin_table;
+	execute_query(query, run->binding, run->run_id, tenant_id, receiver);
 	if (writer.rows == 0)
 	{
 		report->len = start;
@@ -286,12 +259,11 @@ append_section(StringInfo report, const char *heading, SavedQuery *query,
 static void
 append_remedies(StringInfo report, const Run *run, text *tenant_id)
 {
-	ReportWriter writer = report_writer(report);
+	ReportWriter writer = {.report = report};
+	DestReceiver *receiver = row_receiver(&writer.receiver, write_statement, &writer);
 
-	writer.receiver.rStartup = begin_statements;
-	writer.receiver.receiveSlot = write_statement;
 	appendStringInfoString(report, "\n## Recommended fixes\n");
-	execute_query(&remedies_query, run->binding, run->run_id, tenant_id, &writer.receiver);
+	execute_query(&remedies_query, run->binding, run->run_id, tenant_id, receiver);
 	if (writer.rows == 0)
 		appendStringInfoString(report, "\nNone.\n");
 }

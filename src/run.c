@@ -40,6 +40,15 @@ build_swapped_query(StringInfo sql, const Binding *binding)
 					" WHERE t.id" SQL_EQ "$2 AND t.tenant_id" SQL_EQ "$1");
 }
 
+/* Are two ids the same?  NULL is the same as none. */
+bool
+same_text(const text *left, const text *right)
+{
+	return left != NULL && right != NULL &&
+		VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
+		memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0;
+}
+
 /* An id as an error message shows it: cut to a readable length. */
 char *
 id_for_message(const text *id)

@@ -87,6 +87,16 @@ read_step_set(Datum value, StepSet *set)
 	return true;
 }
 
+/* Copies a bytea value to where length bytes are wanted; what it lacks is zero. */
+void
+copy_bytes(uint8 *to, Datum value, size_t length)
+{
+	bytea	   *bytes = DatumGetByteaPP(value);
+
+	memset(to, 0, length);
+	memcpy(to, VARDATA_ANY(bytes), Min(length, VARSIZE_ANY_EXHDR(bytes)));
+}
+
 /* A hash of a seal, as it lies in the row; NULL where there is none. */
 static const uint8 *
 read_hash(Datum value, bool isnull, bool *ok)

@@ -27,6 +27,7 @@
 #include "run.h"
 #include "sealer.h"
 #include "seal_pending.h"
+#include "traces.h"
 
 PG_FUNCTION_INFO_V1(runlink_seal_pending);
 
@@ -35,13 +36,9 @@ PG_FUNCTION_INFO_V1(runlink_seal_pending);
 static int	idle_after = 3600;
 
 static void build_pending_query(StringInfo sql, const Binding *binding);
-static void build_steps_query(StringInfo sql, const Binding *binding);
 
 /* The traces to seal, of run $1 or of any; running ones that are idle for $2. */
 static SavedQuery pending_query = {.build = build_pending_query};
-
-/* The steps of trace $1. */
-static SavedQuery steps_query = {.build = build_steps_query};
 
 static void
 build_pending_query(StringInfo sql, const Binding *binding)
@@ -66,14 +63,6 @@ build_pending_query(StringInfo sql, const Binding *binding)
 					" OR newest.step_count OPERATOR(pg_catalog.<) (SELECT pg_catalog.count(*)"
 					" FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "t.trace_id))"
 					" ORDER BY t.started_at, t.trace_id COLLATE pg_catalog.\"C\"");
-}
-
-static void
-build_steps_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT * FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "$1"
-					" ORDER BY s.step_index");
 }
 
 void
@@ -119,7 +108,7 @@ static void
 backfill(Sealer *sealer, void *arg)
 {
 	StepSource *source = arg;
-	Portal		portal = open_query(&steps_query, source->binding, source->trace_id, NULL);
+	Portal		portal = open_query(&trace_steps_query, source->binding, source->trace_id, NULL);
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "step",
 													  ALLOCSET_DEFAULT_SIZES);
 	bool		bound = false;

@@ -378,15 +378,6 @@ compare_steps(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-static void
-copy_bytes(uint8 *to, Datum value, size_t length)
-{
-	bytea	   *bytes = DatumGetByteaPP(value);
-
-	memset(to, 0, length);
-	memcpy(to, VARDATA_ANY(bytes), Min(length, VARSIZE_ANY_EXHDR(bytes)));
-}
-
 /* Takes leaves of one encoding, as many as fit into a seal; false where there are none. */
 static bool
 take_leaves(Sealer *sealer)

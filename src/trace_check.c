@@ -24,14 +24,10 @@
 #include "receiver.h"
 #include "record.h"
 #include "trace_check.h"
+#include "traces.h"
 
 /* Up to so many rows and expectations of a trace are tried against each other. */
 #define TRIED 256
-
-static void build_steps_query(StringInfo sql, const Binding *binding);
-
-/* The steps of trace $1, in the order of the chain. */
-static SavedQuery steps_query = {.build = build_steps_query};
 
 /* A row that is not what is expected where it stands. */
 typedef struct OddRow
@@ -65,14 +61,6 @@ typedef struct Pass
 	SealedStep	odd_expected[TRIED];
 	int			odd_expected_count;
 } Pass;
-
-static void
-build_steps_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT * FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "$1"
-					" ORDER BY s.step_index");
-}
 
 /* Finds out once a call what there is to compare with.  SPI must be connected. */
 void
@@ -364,7 +352,7 @@ run_pass(Pass *pass, text *trace_id)
 	reset_counts(pass->findings);
 	if (pass->expected != NULL)
 		expected_next(pass->expected);
-	execute_query(&steps_query, pass->checker->binding, trace_id, NULL, &receiver.receiver);
+	execute_query(&trace_steps_query, pass->checker->binding, trace_id, NULL, &receiver.receiver);
 	while (pass->expected != NULL && pass->expected->valid)
 	{
 		CHECK_FOR_INTERRUPTS();

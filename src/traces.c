@@ -27,6 +27,7 @@
 static void build_traces_query(StringInfo sql, const Binding *binding);
 static void build_trace_query(StringInfo sql, const Binding *binding);
 static void build_archived_query(StringInfo sql, const Binding *binding);
+static void build_trace_steps_query(StringInfo sql, const Binding *binding);
 
 /* The traces of run $1 of tenant $2. */
 static SavedQuery traces_query = {.build = build_traces_query};
@@ -36,6 +37,8 @@ static SavedQuery trace_query = {.build = build_trace_query};
 
 /* A row if the trace $1 was archived. */
 static SavedQuery archived_query = {.build = build_archived_query};
+
+SavedQuery	trace_steps_query = {.build = build_trace_steps_query};
 
 /* The traces recorded for run $1 of tenant $2, or of any. */
 static KeptQuery recorded_query = {
@@ -76,6 +79,14 @@ build_archived_query(StringInfo sql, const Binding *binding)
 					" LIMIT 1");
 }
 
+static void
+build_trace_steps_query(StringInfo sql, const Binding *binding)
+{
+	append_template(sql, binding,
+					"SELECT * FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "$1"
+					" ORDER BY s.step_index");
+}
+
 static text *
 fetched_text(SPITupleTable *rows, uint64 row, int column)
 {
@@ -97,14 +108,6 @@ read_trace(SPITupleTable *rows, uint64 row)
 	};
 
 	return trace;
-}
-
-static bool
-same_text(const text *left, const text *right)
-{
-	return left != NULL && right != NULL &&
-		VARSIZE_ANY_EXHDR(left) == VARSIZE_ANY_EXHDR(right) &&
-		memcmp(VARDATA_ANY(left), VARDATA_ANY(right), VARSIZE_ANY_EXHDR(left)) == 0;
 }
 
 /* May the caller be told of traces that it cannot see? */

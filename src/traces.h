@@ -32,6 +32,9 @@ typedef struct Trace
 
 typedef void (*TellTrace) (void *sink, const Trace *trace);
 
+/* The steps of trace $1 with all their columns, by step_index. */
+extern SavedQuery trace_steps_query;
+
 extern int64 for_each_trace(const Run *run, const State *state, TellTrace tell, void *sink);
 extern bool caller_is_auditor(const Run *run, const State *state);
 
