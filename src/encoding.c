@@ -121,6 +121,13 @@ is_covered(Form_pg_attribute attribute)
 		strcmp(NameStr(attribute->attname), NOT_COVERED) != 0;
 }
 
+/* What leaves and seals find their encoding by: the first four bytes of its id. */
+int32
+encoding_key(const uint8 id[SHA256_BYTES])
+{
+	return (int32) ((uint32) id[0] << 24 | (uint32) id[1] << 16 | (uint32) id[2] << 8 | id[3]);
+}
+
 /* Writes the text of an encoding and its id. */
 static void
 describe_encoding(Encoding *encoding)
@@ -145,8 +152,7 @@ describe_encoding(Encoding *encoding)
 	to = canonical_literal(text, to, "],\"format\":\"runlink-step/v1\"}");
 	canonical_end(text, to);
 	sha256_bytes(text->data, text->length, encoding->id);
-	encoding->key = (int32) ((uint32) encoding->id[0] << 24 | (uint32) encoding->id[1] << 16 |
-							 (uint32) encoding->id[2] << 8 | encoding->id[3]);
+	encoding->key = encoding_key(encoding->id);
 	canonical_char(text, to, '\0');
 	encoding->text = text->data;
 }
@@ -360,29 +366,40 @@ append_bytea(Canonical *canonical, char *to, Datum value)
 	return to;
 }
 
+/* json of this length has no more elements than a jsonb can be built of. */
+#define LONGEST_JSON	(32 * 1024 * 1024)
+
 /*
- * Would the cast to jsonb of a json value raise an error?  It does for \u0000,
- * for half a surrogate pair, and for numbers beyond numeric.  Exponents of more
- * than three digits and digits by the thousand are taken for such numbers.
+ * Can a json value be cast to jsonb without an error?  It cannot with \u0000,
+ * half a surrogate pair, numbers beyond numeric, or too many elements.  Exponents
+ * of more than three digits and digits by the thousand are taken for such
+ * numbers, and what is longer than LONGEST_JSON to have such elements.
  */
 static bool
 json_fits_jsonb(const char *json, size_t length)
 {
 	size_t		digits = 0;
+	bool		in_string = false;
 	bool		high_surrogate = false;
 
+	if (length > LONGEST_JSON)
+		return false;
 	for (size_t i = 0; i < length; i++)
 	{
-		bool		is_escape = json[i] == '\\' && i + 1 < length;
 		bool		is_low = false;
 
-		digits = isdigit((unsigned char) json[i]) ? digits + 1 : 0;
-		if (digits > 1000 ||
-			(digits > 3 && memchr("eE", json[i - digits], 2) != NULL) ||
-			(digits > 3 && i > digits && memchr("+-", json[i - digits], 2) != NULL &&
-			 memchr("eE", json[i - digits - 1], 2) != NULL))
-			return false;
-		if (is_escape && json[i + 1] == 'u' && i + 6 <= length)
+		if (!in_string)
+		{
+			in_string = (json[i] == '"');
+			digits = isdigit((unsigned char) json[i]) ? digits + 1 : 0;
+			if (digits > 1000 ||
+				(digits > 3 && i > digits && memchr("eE", json[i - digits], 2) != NULL) ||
+				(digits > 3 && i > digits && memchr("+-", json[i - digits], 2) != NULL &&
+				 memchr("eE", json[i - digits - 1], 2) != NULL))
+				return false;
+			continue;
+		}
+		if (json[i] == '\\' && json[i + 1] == 'u' && i + 6 <= length)
 		{
 			char		hex[5] = {json[i + 2], json[i + 3], json[i + 4], json[i + 5]};
 			long		unit = strtol(hex, NULL, 16);
@@ -395,10 +412,12 @@ json_fits_jsonb(const char *json, size_t length)
 		}
 		else if (high_surrogate)
 			return false;
-		else if (is_escape)
+		else if (json[i] == '\\')
 			i++;
+		else if (json[i] == '"')
+			in_string = false;
 	}
-	return !high_surrogate;
+	return true;
 }
 
 /* Appends a payload as [value], so that JSON null and SQL NULL differ; NULL: it cannot be. */

@@ -37,6 +37,7 @@ typedef struct Encoding
 	struct Encoding *next;		/* in a list of them */
 } Encoding;
 
+extern int32 encoding_key(const uint8 id[SHA256_BYTES]);
 extern Encoding *encoding_of_table(TupleDesc tupdesc, const char **unsupported);
 extern Encoding *encoding_from_text(const char *text);
 extern void encoding_bind(Encoding *encoding, TupleDesc tupdesc);

@@ -196,46 +196,55 @@ warn_once(Relation relation, const char *obstacle)
 			 errhint("Their proof will say so. See runlink_schema_check() and runlink_enable_sealing().")));
 }
 
+static void
+set_bytes(bytea *value, const uint8 *bytes, size_t length)
+{
+	SET_VARSIZE(value, VARHDRSZ + length);
+	memcpy(VARDATA(value), bytes, length);
+}
+
 /*
- * Makes sure that the state has the encoding; returns whether a committed
+ * Makes sure that the state has the encoding; tells whether a committed
  * transaction put it there.  Two transactions may do so at once, and neither
- * waits for the other: it then stands there twice.
+ * waits for the other: it then stands there twice.  Returns NULL, or what is in
+ * the way.
  */
-bool
-keep_encoding(const State *state, const Encoding *encoding)
+const char *
+keep_encoding(const State *state, const Encoding *encoding, bool *committed)
 {
 	Relation	relation = table_open(state->relids[STATE_ENCODING], RowExclusiveLock);
 	TableScanDesc scan = table_beginscan(relation, SnapshotSelf, 0, NULL);
 	HeapTuple	tuple;
 	bool		found = false;
-	bool		committed = false;
+	const char *obstacle = NULL;
 
-	while (!committed && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	*committed = false;
+	while (!*committed && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
 	{
 		bool		isnull;
-		Datum		id = heap_getattr(tuple, 1, RelationGetDescr(relation), &isnull);
-		bytea	   *bytes = DatumGetByteaPP(id);
+		uint8		id[SHA256_BYTES];
 
-		if (VARSIZE_ANY_EXHDR(bytes) == SHA256_BYTES &&
-			memcmp(VARDATA_ANY(bytes), encoding->id, SHA256_BYTES) == 0)
+		copy_bytes(id, heap_getattr(tuple, 1, RelationGetDescr(relation), &isnull), SHA256_BYTES);
+		if (memcmp(id, encoding->id, SHA256_BYTES) == 0)
 		{
 			found = true;
-			committed = !TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+			*committed = !TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
 		}
+		else if (encoding_key(id) == encoding->key)
+			obstacle = "another list of columns has the same four bytes in runlink.encoding";
 	}
 	table_endscan(scan);
 	table_close(relation, NoLock);
-	if (!found)
+	if (obstacle == NULL && !found)
 	{
 		bytea	   *id = palloc(VARHDRSZ + SHA256_BYTES);
 		Datum		values[2] = {PointerGetDatum(id), CStringGetTextDatum(encoding->text)};
 		bool		isnull[2] = {false, false};
 
-		SET_VARSIZE(id, VARHDRSZ + SHA256_BYTES);
-		memcpy(VARDATA(id), encoding->id, SHA256_BYTES);
+		set_bytes(id, encoding->id, SHA256_BYTES);
 		state_insert(state->relids[STATE_ENCODING], values, isnull);
 	}
-	return committed;
+	return obstacle;
 }
 
 /* Random bytes are drawn by the thousand: a draw costs as much as a hash. */
@@ -274,13 +283,6 @@ leaf_scratch(void)
 	return scratch;
 }
 
-static void
-set_bytes(bytea *value, const uint8 *bytes, size_t length)
-{
-	SET_VARSIZE(value, VARHDRSZ + length);
-	memcpy(VARDATA(value), bytes, length);
-}
-
 /* Why a step is not recorded; NULL: it was. */
 static const char *
 record_step(const State *state, RecordedTable *table, TupleTableSlot *slot)
@@ -308,8 +310,16 @@ record_step(const State *state, RecordedTable *table, TupleTableSlot *slot)
 	canonical_trim(leaf_scratch());
 	if (!made)
 		return "a json value of a step cannot be held by jsonb";
-	if (table->encoding_kept_in != state->generation && keep_encoding(state, table->encoding))
-		table->encoding_kept_in = state->generation;
+	if (table->encoding_kept_in != state->generation)
+	{
+		bool		committed;
+		const char *obstacle = keep_encoding(state, table->encoding, &committed);
+
+		if (obstacle != NULL)
+			return obstacle;
+		if (committed)
+			table->encoding_kept_in = state->generation;
+	}
 
 	set_bytes(&leaf_value.value, leaf, SHA256_BYTES);
 	set_bytes(&salt_value.value, salt, SALT_BYTES);

@@ -12,7 +12,7 @@
 #include "state.h"
 
 extern void record_init(void);
-extern bool keep_encoding(const State *state, const Encoding *encoding);
+extern const char *keep_encoding(const State *state, const Encoding *encoding, bool *committed);
 extern void draw_salt(uint8 salt[SALT_BYTES]);
 extern Canonical *leaf_scratch(void);
 

@@ -123,8 +123,12 @@ backfill(Sealer *sealer, void *arg)
 		count = SPI_processed;
 		if (count > 0 && !bound)
 		{
+			bool		committed;
+			const char *obstacle = keep_encoding(source->state, source->encoding, &committed);
+
+			if (obstacle != NULL)
+				elog(ERROR, "could not keep the encoding of the steps: %s", obstacle);
 			encoding_bind(source->encoding, fetched->tupdesc);
-			keep_encoding(source->state, source->encoding);
 			bound = true;
 		}
 		for (uint64 i = 0; i < count; i++)

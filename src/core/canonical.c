@@ -385,6 +385,16 @@ append_special(Canonical *canonical, char *to, double value)
 		: canonical_literal(canonical, to, "\"-Infinity\"");
 }
 
+static int
+count_digits(const char *decimal)
+{
+	int			count = 0;
+
+	for (; *decimal != '\0' && *decimal != 'e'; decimal++)
+		count += (*decimal >= '0' && *decimal <= '9');
+	return count;
+}
+
 /*
  * Postgres's shortest decimals lie within the interval that rounds to the
  * value, those of ECMAScript may lie on its bounds too.  That makes a difference
@@ -397,7 +407,7 @@ append_large_##type(Canonical *canonical, char *to, type value, char *shortest) 
 { \
 	char		shorter[SHORT_VALUE]; \
  \
-	for (int precision = 16; precision >= 0; precision--) \
+	for (int precision = count_digits(shortest) - 2; precision >= 0; precision--) \
 	{ \
 		snprintf(shorter, sizeof(shorter), "%.*e", precision, (double) value); \
 		if (parse(shorter, NULL) != value) \
