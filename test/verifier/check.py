@@ -2,8 +2,8 @@
 
     check.py DIRECTORY [--spelled COLUMN=TEXTCOLUMN] [--published COLUMN=TEXTCOLUMN] [--payloads]
 
-DIRECTORY has encoding.tsv, leaf.tsv, seal.tsv and step.tsv: those tables as COPY writes them, with a
-header, set as leaf.py says. Prints what differs, then how much was compared.
+DIRECTORY has encoding.tsv, leaf.tsv, seal.tsv and step.tsv: those tables as COPY writes them, with
+a header, set as leaf.py says. Prints what differs, then how much was compared.
 
 --spelled    the text column, where not NULL, has the JSON text that was inserted: it must have the
              same canonical form as the value that came of it
@@ -31,7 +31,7 @@ def field(text):
 def read(directory, name):
     with open(os.path.join(directory, name + ".tsv"), encoding="utf-8", newline="") as file:
         lines = file.read().split("\n")
-    header = lines[0].split("\t")
+    header = [field(name) for name in lines[0].split("\t")]
     for line in lines[1:-1]:
         yield dict(zip(header, map(field, line.split("\t"))))
 
@@ -94,7 +94,8 @@ class Checker:
             encoding = None if row["encoding"] is None else self.encodings[int(row["encoding"])]
             for i, step_index in enumerate(indexes):
                 recorded = packed[48 * i:48 * i + 32]
-                self.check_leaf((trace_id, step_index), encoding.key, packed[48 * i + 32:48 * i + 48], recorded)
+                salt = packed[48 * i + 32:48 * i + 48]
+                self.check_leaf((trace_id, step_index), encoding.key, salt, recorded)
                 head = formats.chain_next(head, recorded)
                 leaves.append(recorded)
             expected = {
@@ -106,9 +107,11 @@ class Checker:
             }
             for name, value in expected.items():
                 if row[name] != value:
-                    print(trace_id, f"seal {seal_no}", f"{name} is {row[name]}, not {value}", sep="\t")
+                    print(trace_id, f"seal {seal_no}", f"{name} is {row[name]}, not {value}",
+                          sep="\t")
             if len(packed) != 48 * len(indexes):
-                print(trace_id, f"seal {seal_no}", "has not as many leaves as step indexes", sep="\t")
+                print(trace_id, f"seal {seal_no}", "has not as many leaves as step indexes",
+                      sep="\t")
             prev = formats.seal_hash(seal_text(row, encoding))
 
     def run(self):

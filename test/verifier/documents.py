@@ -29,7 +29,8 @@ def spell_string(rng, value):
         elif must or rng.random() < 0.1:
             units = char.encode("utf-16-be")
             for i in range(0, len(units), 2):
-                out.append(f"\\u{rng.choice(('%04x', '%04X')) % int.from_bytes(units[i:i + 2], 'big')}")
+                unit = int.from_bytes(units[i:i + 2], "big")
+                out.append("\\u" + rng.choice(("%04x", "%04X")) % unit)
         else:
             out.append(char)
     return '"' + "".join(out) + '"'

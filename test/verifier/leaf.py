@@ -26,7 +26,7 @@ class Number:
 
 
 def decimal_parts(text):
-    """A decimal as (negative, digits, point): 0.digits times ten to the point, no zero at either end."""
+    """A decimal as (negative, digits, point): 0.digits times ten to the point, no zero outside."""
     match = re.fullmatch(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]+))?", text)
     if match is None:
         raise ValueError(f"not a number: {text[:40]}")
@@ -61,8 +61,8 @@ def es6_double(value):
 
 
 def shortest_decimal(mantissa, exponent, smallest_mantissa, lowest_exponent):
-    """The shortest decimal that rounds to mantissa times two to the exponent; of several the closest,
-    of two as close the even one. What lies halfway to a neighbour rounds to the even mantissa.
+    """The shortest decimal that rounds to mantissa times two to the exponent; of several the
+    closest, of two as close the even one. What lies halfway to a neighbour rounds to the even mantissa.
     """
     value = Fraction(mantissa) * Fraction(2) ** exponent
     above = Fraction(2) ** exponent / 2
@@ -122,8 +122,8 @@ def jcs_number(text):
 # JSON
 #
 
-TOKEN = re.compile(r'[ \t\n\r]*(?:([][{},:]|true|false|null)|"((?:[^"\\]|\\.)*)"|([-0-9][-+.0-9eE]*))',
-                   re.DOTALL)
+TOKEN = re.compile(r'[ \t\n\r]*(?:([][{},:]|true|false|null)|"((?:[^"\\]|\\.)*)"'
+                   r'|([-0-9][-+.0-9eE]*))', re.DOTALL)
 ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.")
 UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 LITERAL = {"true": True, "false": False, "null": None}
@@ -183,7 +183,8 @@ def parse_json(text):
 
 
 TO_ESCAPE = re.compile(r'[\x00-\x1f"\\]')
-ESCAPED = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+ESCAPED = {"\b": "\\b",
+           "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
 def jcs_string(string):
@@ -251,7 +252,8 @@ def normalized_numeric(text):
 
 
 def single(text):
-    return canonical_float(text, lambda value: es6_single(struct.unpack("<f", struct.pack("<f", value))[0]))
+    return canonical_float(
+        text, lambda value: es6_single(struct.unpack("<f", struct.pack("<f", value))[0]))
 
 
 def as_string(convert):
@@ -318,7 +320,8 @@ def leaf(encoding, salt, forms):
     """The leaf of a step; forms has the canonical form of each column of the encoding, by name."""
     payload = [forms[name] for name, _, is_payload in encoding.columns if is_payload]
     others = [forms[name] for name, _, is_payload in encoding.columns if not is_payload]
-    return sha256(b"\x00", encoding.id, payload_digest(salt, payload), f"[{','.join(others)}]".encode())
+    return sha256(b"\x00", encoding.id, payload_digest(salt, payload),
+                  f"[{','.join(others)}]".encode())
 
 
 def chain_start(tenant_id, run_id, trace_id):

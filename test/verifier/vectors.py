@@ -1,13 +1,13 @@
 """Prints the worked vectors of doc/format.md, computed by leaf.py, a name and a value a line."""
 import leaf as formats
 
-COLUMNS = [("params", "jsonb"), ("skill_name", "character varying"), ("status", "character varying"),
-           ("step_index", "integer"), ("trace_id", "character varying")]
+COLUMNS = [("params", "jsonb"), ("skill_name", "character varying"),
+           ("status", "character varying"), ("step_index", "integer"), ("trace_id", "character varying")]
 TRACE = ("tenant-1", "run-1", "trace-1")
 STEPS = [
     (bytes(range(16)),
-     {"params": '{"url": "https://example.org/\\u20ac", "retries": 2.50}', "skill_name": "http_call",
-      "status": "success", "step_index": "0", "trace_id": "trace-1"}),
+     {"params": '{"url": "https://example.org/\\u20ac", "retries": 2.50}',
+      "skill_name": "http_call", "status": "success", "step_index": "0", "trace_id": "trace-1"}),
     (bytes(range(16, 32)),
      {"params": "null", "skill_name": 'say "hi"', "status": None, "step_index": "1",
       "trace_id": "trace-1"}),
