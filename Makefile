@@ -1,15 +1,18 @@
 # make check, make demo, make bench    need nothing but git and make: the scripts install what is missing
+# make check-interop    needs node and npm besides, and the npm registry
 # make, make install, make installcheck    as with any PGXS extension; PG_CONFIG names the server
 
 PG_CONFIG ?= pg_config
 
-ifneq (,$(filter check demo bench,$(MAKECMDGOALS)))
+ifneq (,$(filter check demo bench check-interop,$(MAKECMDGOALS)))
 
-.PHONY: check demo bench
+.PHONY: check demo bench check-interop
 check demo:
 	@test/$@
 bench:
 	@bench/evidence
+check-interop:
+	@test/interop/jcs
 
 else
 
