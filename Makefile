@@ -1,5 +1,5 @@
-# make check, make demo, make bench    need nothing but git and make: the scripts install what is missing
-# make check-interop    needs node and npm besides, and the npm registry
+# make check, make check-interop, make demo, make bench    need nothing but git and make: the scripts install
+#	what is missing; check-interop needs the npm registry besides
 # make, make install, make installcheck    as with any PGXS extension; PG_CONFIG names the server
 
 PG_CONFIG ?= pg_config
@@ -11,6 +11,8 @@ check demo:
 	@test/$@
 bench:
 	@bench/evidence
+	@bench/proof
+	@bench/record
 check-interop:
 	@test/interop/jcs
 

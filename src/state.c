@@ -317,8 +317,9 @@ state_has_room(const State *state, Datum trace_id)
 
 /*
  * Inserts a row, unless the table has one with its key; returns whether it did.
- * Takes no lock but that of any insert and waits for nobody: a row with its key
- * that another transaction is inserting counts as there.  Past triggers and
+ * Takes no lock but that of any insert, which it keeps as any does, and waits for
+ * nobody: a row with its key that another transaction is inserting counts as
+ * there.  Past triggers and
  * privileges, which was all looked at when the state was opened.
  */
 bool
@@ -348,7 +349,7 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 		if (!index_insert(index, keys, key_isnull, &row->t_self, table,
 						  is_key ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO, false, info))
 			inserted &= !is_key;
-		index_close(index, RowExclusiveLock);
+		index_close(index, NoLock);
 	}
 	if (!inserted)
 	{
@@ -356,7 +357,7 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 		CommandCounterIncrement();
 		simple_heap_delete(table, &row->t_self);
 	}
-	table_close(table, RowExclusiveLock);
+	table_close(table, NoLock);
 	return inserted;
 }
 
