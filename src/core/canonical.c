@@ -27,6 +27,7 @@ canonical_create(void)
 
 	canonical->data = palloc(INITIAL_CAPACITY);
 	canonical->capacity = INITIAL_CAPACITY;
+	canonical->context = CurrentMemoryContext;
 	return canonical;
 }
 

@@ -31,6 +31,7 @@ typedef struct Canonical
 	char	   *data;
 	size_t		length;
 	size_t		capacity;
+	MemoryContext context;
 	struct JsonbWalk *walk;		/* scratch of canonical_jsonb */
 } Canonical;
 

@@ -119,7 +119,7 @@ append_decimal(Canonical *canonical, char *to, bool negative, const char *digit,
 static char *
 append_numeric(Canonical *canonical, char *to, const char *numeric, uint32 size)
 {
-	const char *header = VARDATA_ANY(numeric);
+	const char *header;
 	uint16		flags;
 	bool		is_short;
 	const char *digit;
@@ -128,7 +128,10 @@ append_numeric(Canonical *canonical, char *to, const char *numeric, uint32 size)
 	int			weight;
 
 	if (size < VARHDRSZ || VARATT_IS_EXTERNAL(numeric) || VARATT_IS_COMPRESSED(numeric) ||
-		VARSIZE_ANY(numeric) > size || numeric + VARSIZE_ANY(numeric) < header + sizeof(int16))
+		VARSIZE_ANY(numeric) > size)
+		return NULL;
+	header = VARDATA_ANY(numeric);
+	if (numeric + VARSIZE_ANY(numeric) < header + sizeof(int16))
 		return NULL;
 	flags = (uint16) load_int16(header);
 	is_short = (flags & NUMERIC_IS_SHORT) != 0;
@@ -294,7 +297,7 @@ begin_container(JsonbWalk *walk, uint32 depth, const char *container, uint32 siz
 static void
 create_walk(Canonical *canonical)
 {
-	MemoryContext context = GetMemoryChunkContext(canonical);
+	MemoryContext context = canonical->context;
 	JsonbWalk  *walk = MemoryContextAlloc(context, sizeof(JsonbWalk));
 
 	walk->level_capacity = 16;
