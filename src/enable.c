@@ -16,13 +16,13 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_namespace.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -119,16 +119,16 @@ find_target(Oid function)
 	return target;
 }
 
-/* Waits for writers no longer than lock_timeout, which is two seconds unless set. */
+/* Waits for others no longer than lock_timeout, which is two seconds unless set. */
 static void
-lock_target(const Target *target)
+lock_target(const Target *target, const char *mode)
 {
 	int			nest_level = NewGUCNestLevel();
 
 	if (LockTimeout == 0)
 		set_config_option("lock_timeout", DEFAULT_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
 						  GUC_ACTION_SAVE, true, 0, false);
-	run_sql("lock table %s, %s in share row exclusive mode", target->traces, target->steps);
+	run_sql("lock table %s, %s in %s mode", target->traces, target->steps, mode);
 	AtEOXact_GUC(true, nest_level);
 }
 
@@ -152,6 +152,19 @@ check_steps(const Target *target)
 	table_close(steps, AccessShareLock);
 }
 
+/* Has a role members, or is it one? */
+static bool
+has_memberships(Oid role)
+{
+	CatCList   *roles = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(role));
+	CatCList   *members = SearchSysCacheList1(AUTHMEMROLEMEM, ObjectIdGetDatum(role));
+	bool		has_some = roles->n_members > 0 || members->n_members > 0;
+
+	ReleaseSysCacheList(members);
+	ReleaseSysCacheList(roles);
+	return has_some;
+}
+
 static void
 make_owner(void)
 {
@@ -168,14 +181,16 @@ make_owner(void)
 	}
 	role = (Form_pg_authid) GETSTRUCT(tuple);
 	powerless = !role->rolsuper && !role->rolcreaterole && !role->rolcreatedb &&
-		!role->rolcanlogin && !role->rolreplication && !role->rolbypassrls;
+		!role->rolcanlogin && !role->rolreplication && !role->rolbypassrls &&
+		!has_memberships(role->oid);
 	ReleaseSysCache(tuple);
 	if (!powerless)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("role %s has privileges", STATE_OWNER),
-				 errdetail("Who owns the state must not be able to do anything else, nor log in."),
-				 errhint("ALTER ROLE %s NOSUPERUSER NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS.",
+				 errmsg("role %s has privileges or members", STATE_OWNER),
+				 errdetail("Who owns the state must not be able to do anything else, nor anybody to act as it."),
+				 errhint("ALTER ROLE %s NOSUPERUSER NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS, "
+						 "and REVOKE it from its members, and from it what it is a member of.",
 						 STATE_OWNER)));
 }
 
@@ -193,16 +208,6 @@ take_over(const char *kind, const char *name, Oid owner)
 						   GetUserNameFromId(owner, false)),
 				 errhint("Rename or drop it.")));
 	run_sql("alter %s %s owner to %s", kind, name, STATE_OWNER);
-}
-
-static Oid
-namespace_owner(Oid namespace)
-{
-	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(namespace));
-	Oid			owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-
-	ReleaseSysCache(tuple);
-	return owner;
 }
 
 static Oid
@@ -275,6 +280,12 @@ make_table(const Target *target, const StateTable *table)
 	char	   *name = psprintf("%s.%s", STATE_SCHEMA, table->name);
 	Oid			relid = get_relname_relid(table->name, get_namespace_oid(STATE_SCHEMA, false));
 
+	if (OidIsValid(relid) && get_rel_relkind(relid) != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is in the way", name),
+				 errdetail("It is no table."),
+				 errhint("Rename or drop it.")));
 	if (OidIsValid(relid))
 		take_over("table", name, relation_owner(relid));
 	else
@@ -305,11 +316,12 @@ drop_triggers(const Target *target)
 static void
 make_triggers(const Target *target)
 {
-	drop_triggers(target);
-	run_sql("create trigger runlink_record_step after insert on %s"
+	run_sql("create or replace trigger runlink_record_step after insert on %s"
 			" for each row execute function %s.runlink_record_step()", target->steps, target->schema);
-	run_sql("create trigger runlink_record_trace after insert or update on %s"
+	run_sql("create or replace trigger runlink_record_trace after insert or update on %s"
 			" for each row execute function %s.runlink_record_trace()", target->traces, target->schema);
+	run_sql("alter table %s enable trigger runlink_record_step", target->steps);
+	run_sql("alter table %s enable trigger runlink_record_trace", target->traces);
 }
 
 /* Traces that run now will end under our eyes: what run and tenant they are of. */
@@ -337,7 +349,7 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 	require_superuser("runlink_enable_sealing");
 	SPI_connect();
 	target = find_target(fcinfo->flinfo->fn_oid);
-	lock_target(&target);
+	lock_target(&target, "share row exclusive");
 	check_steps(&target);
 	make_owner();
 	make_schema();
@@ -347,7 +359,7 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the state of runlink is not as runlink made it"),
-				 errdetail("%c%s.", pg_toupper((unsigned char) obstacle[0]), obstacle + 1),
+				 errdetail("In the way: %s.", obstacle),
 				 errhint("Restore schema %s from a backup, or rename it to begin anew.", STATE_SCHEMA)));
 	grant_to_owner_of_steps(&target);
 	make_triggers(&target);
@@ -369,7 +381,7 @@ runlink_disable_sealing(PG_FUNCTION_ARGS)
 	require_superuser("runlink_disable_sealing");
 	SPI_connect();
 	target = find_target(fcinfo->flinfo->fn_oid);
-	lock_target(&target);
+	lock_target(&target, "access exclusive");
 	drop_triggers(&target);
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -102,6 +102,7 @@ look_ahead(ExpectedSteps *expected)
 		expected->identity_known = true;
 	}
 	expected->has_leaves = !isnull[0];
+	SPI_freetuptable(SPI_tuptable);
 }
 
 static text *

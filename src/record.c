@@ -192,7 +192,7 @@ warn_once(Relation relation, const char *obstacle)
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
 			 errmsg("rows of \"%s\" are not recorded by runlink", RelationGetRelationName(relation)),
-			 errdetail("%c%s.", pg_toupper((unsigned char) obstacle[0]), obstacle + 1),
+			 errdetail("In the way: %s.", obstacle),
 			 errhint("Their proof will say so. See runlink_schema_check() and runlink_enable_sealing().")));
 }
 

@@ -109,6 +109,7 @@ backfill(Sealer *sealer, void *arg)
 {
 	StepSource *source = arg;
 	Portal		portal = open_query(&trace_steps_query, source->binding, source->trace_id, NULL);
+	MemoryContext old_context = CurrentMemoryContext;
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext, "step",
 													  ALLOCSET_DEFAULT_SIZES);
 	bool		bound = false;
@@ -118,7 +119,7 @@ backfill(Sealer *sealer, void *arg)
 		SPITupleTable *fetched;
 		uint64		count;
 
-		SPI_cursor_fetch(portal, true, ROWS_A_FETCH);
+		fetch_rows(portal, ROWS_A_FETCH);
 		fetched = SPI_tuptable;
 		count = SPI_processed;
 		if (count > 0 && !bound)
@@ -133,8 +134,7 @@ backfill(Sealer *sealer, void *arg)
 		}
 		for (uint64 i = 0; i < count; i++)
 		{
-			MemoryContext old_context = MemoryContextSwitchTo(row_context);
-
+			MemoryContextSwitchTo(row_context);
 			add_step(sealer, source, fetched->vals[i], fetched->tupdesc);
 			MemoryContextSwitchTo(old_context);
 			MemoryContextReset(row_context);
@@ -144,6 +144,7 @@ backfill(Sealer *sealer, void *arg)
 			break;
 	}
 	SPI_cursor_close(portal);
+	MemoryContextSwitchTo(old_context);
 	MemoryContextDelete(row_context);
 }
 
@@ -245,7 +246,7 @@ runlink_seal_pending(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("there is no state to seal in"),
-				 errdetail("%c%s.", pg_toupper((unsigned char) obstacle[0]), obstacle + 1),
+				 errdetail("In the way: %s.", obstacle),
 				 errhint("Call runlink_enable_sealing() as a superuser.")));
 	source.encoding = current_encoding(source.binding, get_func_namespace(fcinfo->flinfo->fn_oid));
 
@@ -257,7 +258,7 @@ runlink_seal_pending(PG_FUNCTION_ARGS)
 		SPITupleTable *fetched;
 		uint64		count;
 
-		SPI_cursor_fetch(portal, true, ROWS_A_FETCH);
+		fetch_rows(portal, ROWS_A_FETCH);
 		fetched = SPI_tuptable;
 		count = SPI_processed;
 		for (uint64 i = 0; i < count && left > 0; i++)

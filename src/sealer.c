@@ -73,7 +73,7 @@ static KeptQuery insert_seal_query = {
 	.sql = "INSERT INTO runlink.seal (sealed_at, step_count, backfilled, seal_no, encoding, final,"
 	" trace_id, run_id, tenant_id, trace_status, chain_head, merkle_root, prev, steps, leaves)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-	" $14::pg_catalog.int8multirange, $15)",
+	" $14::pg_catalog.int8multirange, $15) ON CONFLICT DO NOTHING",
 	.argument_count = 15,
 	.argument_types = {
 		TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
@@ -185,6 +185,7 @@ newest_seal(const State *state, text *trace_id)
 
 	execute_now(state, &newest_seal_query, values, NULL);
 	seal_no = returned(0, 1, &isnull);
+	SPI_freetuptable(SPI_tuptable);
 	return isnull ? -1 : DatumGetInt32(seal_no);
 }
 
@@ -207,16 +208,20 @@ lock_trace(Sealer *sealer)
 			return false;
 		sealer->run_id = copy_text(DatumGetTextPP(returned(0, 1, &isnull)));
 		sealer->tenant_id = copy_text(DatumGetTextPP(returned(0, 2, &isnull)));
+		SPI_freetuptable(SPI_tuptable);
 		begin_chain(sealer);
 	}
 	else
 	{
 		RowReceiver receiver;
+		bool		locked;
 
 		values[1] = Int32GetDatum(newest);
 		execute_now(sealer->state, &lock_seal_query, values, NULL);
+		locked = SPI_processed > 0;
+		SPI_freetuptable(SPI_tuptable);
 		/* Another may have added one between our look and our lock. */
-		if (SPI_processed == 0 || newest_seal(sealer->state, sealer->trace_id) != newest)
+		if (!locked || newest_seal(sealer->state, sealer->trace_id) != newest)
 			return false;
 		sealer->encodings = load_encodings(sealer->state, true);
 		state_execute(sealer->state, &seals_query, values, NULL, STATE_NOW,
@@ -338,6 +343,13 @@ flush(Sealer *sealer, bool final)
 	values[12] = seal.prev != NULL ? hash_datum(sealer->newest) : (Datum) 0;
 	nulls[12] = seal.prev != NULL ? ' ' : 'n';
 	execute_now(sealer->state, &insert_seal_query, values, nulls);
+	/* Under a snapshot of the transaction, what another sealed since is not seen before. */
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not seal trace \"%s\" due to concurrent sealing", text_to_cstring(sealer->trace_id)),
+				 errdetail("Another transaction sealed it since this one took its snapshot."),
+				 errhint("Retry in a new transaction, in READ COMMITTED.")));
 
 	MemoryContextSwitchTo(old_context);
 	seal_hash(leaf_scratch(), &seal, sealer->newest);
@@ -356,6 +368,7 @@ void
 sealer_add(Sealer *sealer, const SealedStep *step, bool backfilled)
 {
 	const SealedStep *last = &sealer->chunk[sealer->chunk_count - 1];
+	MemoryContext old_context;
 
 	if (step_set_contains(&sealer->sealed, step->step_index))
 		return;
@@ -366,7 +379,9 @@ sealer_add(Sealer *sealer, const SealedStep *step, bool backfilled)
 		flush(sealer, false);
 	sealer->chunk[sealer->chunk_count++] = *step;
 	sealer->chunk_backfilled = backfilled;
+	old_context = MemoryContextSwitchTo(sealer->context);
 	step_set_append(&sealer->added, step->step_index, step->step_index);
+	MemoryContextSwitchTo(old_context);
 }
 
 static int
@@ -390,10 +405,14 @@ take_leaves(Sealer *sealer)
 
 	execute_now(sealer->state, &next_leaves_query, values, NULL);
 	if (SPI_processed == 0)
+	{
+		SPI_freetuptable(SPI_tuptable);
 		return false;
+	}
 	encoding = DatumGetInt32(returned(0, 1, &isnull));
 	values[1] = Int32GetDatum(encoding);
 	values[2] = returned(0, 2, &isnull);
+	SPI_freetuptable(SPI_tuptable);
 	execute_now(sealer->state, &take_leaves_query, values, NULL);
 
 	count = SPI_processed;
@@ -449,14 +468,14 @@ seal_trace(const State *state, text *trace_id, text *status, Backfill backfill, 
 	}
 	if (sealer->chunk_count > 0 || (ended && !(sealer->has_seal && sealer->newest_final)))
 		flush(sealer, ended);
-	if (sealer->next_seal_no == first_seal_no)
-		return false;
-	if (first_seal_no == 0)
+	if (sealer->has_seal)
 	{
 		Datum		values[1] = {PointerGetDatum(trace_id)};
 
 		execute_now(state, &forget_identity_query, values, NULL);
 	}
+	if (sealer->next_seal_no == first_seal_no)
+		return false;
 	if (sealed != NULL)
 	{
 		sealed->run_id = sealer->run_id;

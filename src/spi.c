@@ -94,24 +94,33 @@ query_plan(SavedQuery *query, const Binding *binding)
 	return query->plan;
 }
 
+/* What is put back after a call of SPI. */
+typedef struct Surroundings
+{
+	MemoryContext context;
+	int			nest_level;
+} Surroundings;
+
 /*
  * A query is a few lookups, whatever the planner makes of a table that was
  * never analyzed: compiling it would cost a hundred times as much.
  */
-static int
-begin_without_jit(void)
+static Surroundings
+begin_query(void)
 {
-	int			nest_level = NewGUCNestLevel();
+	Surroundings surroundings = {CurrentMemoryContext, NewGUCNestLevel()};
 
 	if (jit_enabled)
 		set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	return nest_level;
+	return surroundings;
 }
 
+/* SPI leaves a context of its own current, in which what is made stays until SPI_finish. */
 static void
-end_without_jit(int nest_level)
+end_query(Surroundings surroundings)
 {
-	AtEOXact_GUC(true, nest_level);
+	AtEOXact_GUC(true, surroundings.nest_level);
+	MemoryContextSwitchTo(surroundings.context);
 }
 
 static ParamListInfo
@@ -136,14 +145,14 @@ execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
 			  DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {0};
-	int			nest_level = begin_without_jit();
+	Surroundings surroundings = begin_query();
 	int			result;
 
 	options.params = text_params(arg1, arg2);
 	options.read_only = true;
 	options.dest = receiver;
 	result = SPI_execute_plan_extended(query_plan(query, binding), &options);
-	end_without_jit(nest_level);
+	end_query(surroundings);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not run a query: %s", SPI_result_code_string(result));
 }
@@ -201,14 +210,14 @@ execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls, boo
 				   DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {0};
-	int			nest_level = begin_without_jit();
+	Surroundings surroundings = begin_query();
 	int			result;
 
 	options.params = kept_params(query, values, nulls);
 	options.read_only = read_only;
 	options.dest = receiver;
 	result = SPI_execute_plan_extended(kept_plan(query), &options);
-	end_without_jit(nest_level);
+	end_query(surroundings);
 	if (result < 0)
 		elog(ERROR, "could not run a query: %s", SPI_result_code_string(result));
 }
@@ -217,22 +226,32 @@ execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls, boo
 Portal
 open_kept_query(KeptQuery *query, const Datum *values)
 {
-	int			nest_level = begin_without_jit();
+	Surroundings surroundings = begin_query();
 	Portal		portal = SPI_cursor_open_with_paramlist(NULL, kept_plan(query),
 														kept_params(query, values, NULL), true);
 
-	end_without_jit(nest_level);
+	end_query(surroundings);
 	return portal;
+}
+
+/* Fetches rows of a cursor into SPI_tuptable. */
+void
+fetch_rows(Portal portal, long count)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	SPI_cursor_fetch(portal, true, count);
+	MemoryContextSwitchTo(context);
 }
 
 /* Opens a cursor for a query, to be closed by SPI_cursor_close. */
 Portal
 open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2)
 {
-	int			nest_level = begin_without_jit();
+	Surroundings surroundings = begin_query();
 	Portal		portal = SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding),
 														text_params(arg1, arg2), true);
 
-	end_without_jit(nest_level);
+	end_query(surroundings);
 	return portal;
 }

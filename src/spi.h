@@ -46,5 +46,6 @@ extern void execute_kept_query(KeptQuery *query, const Datum *values, const char
 							   bool read_only, DestReceiver *receiver);
 extern Portal open_kept_query(KeptQuery *query, const Datum *values);
 extern Portal open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2);
+extern void fetch_rows(Portal portal, long count);
 
 #endif							/* RUNLINK_SPI_H */

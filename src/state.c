@@ -24,6 +24,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -156,6 +157,19 @@ state_made(void)
 	return OidIsValid(get_namespace_oid(STATE_SCHEMA, true));
 }
 
+Oid
+namespace_owner(Oid namespace)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(namespace));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for schema %u", namespace);
+	owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
 static bool
 columns_match(Relation relation, const StateColumn *columns)
 {
@@ -176,7 +190,27 @@ columns_match(Relation relation, const StateColumn *columns)
 	return tupdesc->natts == i;
 }
 
-/* Are the indexes over columns alone?  Expressions would be code of somebody's. */
+/* Constraints and defaults would be code of somebody's, run as runlink_owner. */
+static bool
+has_foreign_code(Relation relation)
+{
+	TupleConstr *constraints = RelationGetDescr(relation)->constr;
+
+	return constraints != NULL && (constraints->num_check > 0 || constraints->num_defval > 0);
+}
+
+static bool
+owner_may_use(Oid relid, Oid owner)
+{
+	const AclMode needed = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
+	return pg_class_aclmask(relid, owner, needed, ACLMASK_ALL) == needed;
+}
+
+/*
+ * Are the indexes over columns alone, and none unique but the key?  One that is
+ * not valid is being made or was left by REINDEX CONCURRENTLY.
+ */
 static bool
 has_foreign_index(Relation relation)
 {
@@ -189,7 +223,8 @@ has_foreign_index(Relation relation)
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
 
 		if (RelationGetIndexExpressions(index) != NIL || RelationGetIndexPredicate(index) != NIL ||
-			(index->rd_index->indisunique && !index->rd_index->indisprimary) ||
+			(index->rd_index->indisunique && !index->rd_index->indisprimary &&
+			 index->rd_index->indisvalid) ||
 			index->rd_index->indisexclusion)
 			foreign = true;
 		index_close(index, AccessShareLock);
@@ -243,6 +278,10 @@ table_obstacle(const StateTable *table, Oid relid, Oid owner)
 		obstacle = "runlink.%s has other columns than runlink gave it";
 	else if (form->relhasrules || form->relrowsecurity || form->relispartition || form->relhassubclass)
 		obstacle = "runlink.%s has rules, policies or inheritance";
+	else if (has_foreign_code(relation))
+		obstacle = "runlink.%s has constraints or defaults that are not runlink's";
+	else if (!owner_may_use(relid, owner))
+		obstacle = "runlink_owner may not use runlink.%s, its own table";
 	else if (has_foreign_trigger(relation))
 		obstacle = "runlink.%s has a trigger that is not runlink's";
 	else if (has_foreign_index(relation))
@@ -266,6 +305,9 @@ look_at_state(State *state)
 		return "there is no role runlink_owner";
 	if (superuser_arg(state->owner))
 		return "the role runlink_owner is a superuser";
+	if (namespace_owner(schema) != state->owner ||
+		pg_namespace_aclcheck(schema, state->owner, ACL_USAGE) != ACLCHECK_OK)
+		return "schema runlink is not owned by runlink_owner, or it may not use it";
 
 	for (int id = 0; id < STATE_TABLE_COUNT; id++)
 	{
@@ -315,6 +357,28 @@ state_has_room(const State *state, Datum trace_id)
 		pg_mbstrlen_with_len(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)) <= state->trace_id_length;
 }
 
+/* Inserts a row into an index; false where the index is the key and has such a row. */
+static bool
+insert_into_index(Relation index, HeapTuple row, Relation table, const Datum *values, const bool *isnull)
+{
+	IndexInfo  *info = BuildIndexInfo(index);
+	bool		is_key = index->rd_index->indisprimary;
+	Datum		keys[INDEX_MAX_KEYS];
+	bool		key_isnull[INDEX_MAX_KEYS];
+	bool		is_new;
+
+	if (!info->ii_ReadyForInserts)
+		return true;
+	for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
+	{
+		keys[i] = values[info->ii_IndexAttrNumbers[i] - 1];
+		key_isnull[i] = isnull[info->ii_IndexAttrNumbers[i] - 1];
+	}
+	is_new = index_insert(index, keys, key_isnull, &row->t_self, table,
+						  is_key ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO, false, info);
+	return is_new || !is_key;
+}
+
 /*
  * Inserts a row, unless the table has one with its key; returns whether it did.
  * Takes no lock but that of any insert, which it keeps as any does, and waits for
@@ -336,19 +400,9 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 	foreach(cell, indexes)
 	{
 		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
-		IndexInfo  *info = BuildIndexInfo(index);
-		bool		is_key = index->rd_index->indisprimary;
-		Datum		keys[INDEX_MAX_KEYS];
-		bool		key_isnull[INDEX_MAX_KEYS];
 
-		for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
-		{
-			keys[i] = values[info->ii_IndexAttrNumbers[i] - 1];
-			key_isnull[i] = isnull[info->ii_IndexAttrNumbers[i] - 1];
-		}
-		if (!index_insert(index, keys, key_isnull, &row->t_self, table,
-						  is_key ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO, false, info))
-			inserted &= !is_key;
+		if (!insert_into_index(index, row, table, values, isnull))
+			inserted = false;
 		index_close(index, NoLock);
 	}
 	if (!inserted)
@@ -426,7 +480,7 @@ state_fetch(const State *state, Portal portal, long count)
 {
 	Caller		caller = begin_as_owner(state);
 
-	SPI_cursor_fetch(portal, true, count);
+	fetch_rows(portal, count);
 	end_as_owner(caller);
 }
 

@@ -93,7 +93,7 @@ fetched_text(SPITupleTable *rows, uint64 row, int column)
 	bool		isnull;
 	Datum		value = SPI_getbinval(rows->vals[row], rows->tupdesc, column, &isnull);
 
-	return isnull ? NULL : DatumGetTextPP(value);
+	return isnull ? NULL : DatumGetTextPCopy(value);
 }
 
 static Trace
@@ -126,10 +126,15 @@ find_recorded_trace(const Run *run, const State *state, Trace *trace)
 {
 	text	   *trace_id = trace->trace_id;
 
+	bool		found;
+
 	execute_query(&trace_query, run->binding, trace_id, NULL, NULL);
-	if (SPI_processed > 0)
-	{
+	found = SPI_processed > 0;
+	if (found)
 		*trace = read_trace(SPI_tuptable, 0);
+	SPI_freetuptable(SPI_tuptable);
+	if (found)
+	{
 		if (same_text(trace->run_id, run->run_id) &&
 			(run->tenant_id == NULL || same_text(trace->tenant_id, run->tenant_id)))
 			return false;		/* told already */
@@ -139,7 +144,9 @@ find_recorded_trace(const Run *run, const State *state, Trace *trace)
 	if (OidIsValid(run->binding->relids[APP_AOS_TRACES_ARCHIVE]))
 	{
 		execute_query(&archived_query, run->binding, trace_id, NULL, NULL);
-		if (SPI_processed > 0)
+		found = SPI_processed > 0;
+		SPI_freetuptable(SPI_tuptable);
+		if (found)
 		{
 			trace->where = TRACE_ARCHIVED;
 			return true;
@@ -199,7 +206,7 @@ for_each_trace(const Run *run, const State *state, TellTrace tell, void *sink)
 		SPITupleTable *fetched;
 		uint64		count;
 
-		SPI_cursor_fetch(portal, true, TRACES_A_FETCH);
+		fetch_rows(portal, TRACES_A_FETCH);
 		fetched = SPI_tuptable;
 		count = SPI_processed;
 		if (count == 0)
