@@ -3,7 +3,7 @@
 -- formats alone, for values whose canonical form is plain to see.
 
 begin;
-select plan(154);
+select plan(157);
 set local client_min_messages = warning;
 set local check_function_bodies = off;
 
@@ -498,6 +498,17 @@ select results_eq($$ select pg_temp.sealed('laundered', 0, i) from generate_seri
 select is(pg_temp.seals('laundered'),
   e'0 2 2 0 open completed {[0,2)}\n1 3 1 1 final completed {[2,3)}',
   '... in a seal apart from the backfilled one');
+
+select pg_temp.trace('sparse');
+alter table aos_trace_steps disable trigger runlink_record_step;
+insert into aos_trace_steps (trace_id, step_index) select 'sparse', i * 2 from generate_series(0, 499) as i;
+alter table aos_trace_steps enable trigger runlink_record_step;
+select pg_temp.finish('sparse');
+select is((select format('%s %s %s %s', seal_no, step_count, added, backfilled)
+    from runlink_seal_pending(null, 'run-sparse')), '1 500 500 500', 'many steps with gaps are backfilled');
+select is((select count(*) from runlink.seal, unnest(steps) as r where trace_id = 'sparse'), 500::bigint,
+  '... each on its own');
+select is_empty($$ select * from runlink_seal_pending(null, 'run-sparse') $$, '... once');
 
 -- Seals that are damaged.
 
