@@ -148,14 +148,10 @@ is(query("select count(*) from runlink.trace where trace_id = 'early'"), '1',
 # Readers hold up nobody, and disabling, which has to wait for them, waits no longer than enabling.
 my $reader = $node->background_psql('app');
 $reader->query_safe('begin; select count(*) from aos_trace_steps');
-TODO: {
-	local $TODO = 'DROP TRIGGER waits for readers, past lock_timeout';
-
-	is(states((session("set statement_timeout = '3s'; select runlink_enable_sealing();"))[1]), '',
-		'enabling again beside a reader');
-	is(states((session("set statement_timeout = '3s'; select runlink_disable_sealing();"))[1]),
-		'55P03', 'disabling beside a reader');
-}
+is(states((session("set statement_timeout = '3s'; select runlink_enable_sealing();"))[1]), '',
+	'enabling again beside a reader');
+is(states((session("set statement_timeout = '3s'; select runlink_disable_sealing();"))[1]),
+	'55P03', 'disabling beside a reader');
 $reader->query_safe('commit');
 query('select runlink_enable_sealing()');
 
@@ -261,15 +257,12 @@ foreach my $case ([ 'recorded', 'origin', 1 ], [ 'unrecorded', 'replica', 1 ],
 	$sealer->query_safe('begin isolation level repeatable read; select 1');
 	pending("run-$trace");
 	my $seals = seals($trace);
-	TODO: {
-		local $TODO = 'it is a duplicate key (23505)' if $role eq 'replica';
-		$sealer->query("\\set VERBOSITY sqlstate\nselect * from runlink_seal_pending(null, "
-			. "'run-$trace')");
-		like($sealer->{stderr}, qr/40001/,
-			"$trace: in REPEATABLE READ, a conflict with another sealer is a serialization "
-				. "failure");
-		$sealer->{stderr} = '';
-	}
+	$sealer->query("\\set VERBOSITY sqlstate\nselect * from runlink_seal_pending(null, "
+		. "'run-$trace')");
+	like($sealer->{stderr}, qr/40001/,
+		"$trace: in REPEATABLE READ, a conflict with another sealer is a serialization "
+			. "failure");
+	$sealer->{stderr} = '';
 	$sealer->query('rollback');
 	$sealer->{stderr} = '';
 	is(seals($trace), $seals, '... and the seal is as it was');
@@ -286,11 +279,8 @@ wait_for_waiter('runlink.trace');
 $holder->query_safe(finish('stale') . 'commit');
 $sealer->query_safe('select 1');
 is(seals('stale'), '0 1 0 final', 'a sealer that comes late to a trace');
-TODO: {
-	local $TODO = 'the identity is put back';
-	is(query("select count(*) from runlink.trace where trace_id in (select trace_id from "
-		. "runlink.seal)"), '0', '... leaves no identity behind');
-}
+is(query("select count(*) from runlink.trace where trace_id in (select trace_id from "
+	. "runlink.seal)"), '0', '... leaves no identity behind');
 $holder->quit;
 
 #
@@ -302,12 +292,9 @@ $holder->query_safe('begin; ' . step('upkeep', 1));
 my $upkeep = $node->background_psql('app');
 $upkeep->query_until(qr/started/, "\\echo started\nreindex table concurrently runlink.leaf;\n");
 sleep 0.5;
-TODO: {
-	local $TODO = 'the index that REINDEX CONCURRENTLY makes counts as foreign';
-	($stdout, $stderr) = session(step('upkeep', 2));
-	is($stderr, '', 'a step beside REINDEX CONCURRENTLY of its leaves');
-	is(leaves('upkeep'), '0,2', '... is recorded');
-}
+($stdout, $stderr) = session(step('upkeep', 2));
+is($stderr, '', 'a step beside REINDEX CONCURRENTLY of its leaves');
+is(leaves('upkeep'), '0,2', '... is recorded');
 $holder->query_safe('commit');
 $upkeep->query_safe('select 1');
 $_->quit foreach ($holder, $upkeep);
@@ -372,12 +359,9 @@ is(seals('warned'), '0 104 0 final', '... and its steps are sealed');
 
 # The end of a trace is the application's, whatever has become of the owner of the state.
 make_trace('revoked', 0);
-TODO: {
-	local $TODO = 'privileges of runlink_owner are not looked at beforehand';
-	($stdout, $stderr) = session('begin; revoke all on schema runlink from runlink_owner;'
-		. finish('revoked') . 'rollback;');
-	is(states($stderr), '', 'a trace ends though runlink_owner may not use its schema');
-}
+($stdout, $stderr) = session('begin; revoke all on schema runlink from runlink_owner;'
+	. finish('revoked') . 'rollback;');
+is(states($stderr), '', 'a trace ends though runlink_owner may not use its schema');
 
 #
 # Memory: a call that seals many traces. The peak of addresses, as shared memory counts once.
@@ -392,11 +376,8 @@ my $before = $sealer->query_safe($status);
 is($sealer->query_safe("select count(*) from runlink_seal_pending(null, 'run-many')"), '1500',
 	'many traces are sealed by one call');
 my $after = $sealer->query_safe($status);
-TODO: {
-	local $TODO = 'results of queries stay until the call ends';
-	cmp_ok($after - $before, '<', 4_000,
-		"... in memory that does not grow with them (kB: $before, then $after)");
-}
+cmp_ok($after - $before, '<', 4_000,
+	"... in memory that does not grow with them (kB: $before, then $after)");
 $sealer->quit;
 
 #
@@ -655,10 +636,7 @@ is(query('select count(*) from runlink.seal s
 is(query('select count(*) from runlink.seal where length(leaves) / 48 <> (select '
 	. 'coalesce(sum(upper(r) - lower(r)), 0) from unnest(steps) as r)'), '0',
 	'... and a leaf for each step index');
-TODO: {
-	local $TODO = 'the identity is put back';
-	is(query("select count(*) from runlink.trace t where exists (select from runlink.seal s "
-		. "where s.trace_id = t.trace_id)"), '0', '... and took the identity in');
-}
+is(query("select count(*) from runlink.trace t where exists (select from runlink.seal s "
+	. "where s.trace_id = t.trace_id)"), '0', '... and took the identity in');
 
 done_testing();
