@@ -51,22 +51,27 @@ static KeptQuery forget_identity_query = BY_TRACE("DELETE FROM runlink.trace" OF
 static KeptQuery seals_query =
 BY_TRACE("SELECT " SEAL_COLUMNS " FROM runlink.seal" OF_TRACE " ORDER BY seal_no");
 
-/* The encoding of the first leaf, and the last of the leaves to take with it. */
+/*
+ * The encoding of the first leaf after $3, and the last of the leaves to take
+ * with it, at most $2.
+ */
+#define AFTER(bound) " AND step_index OPERATOR(pg_catalog.>) " bound
+
 static KeptQuery next_leaves_query = {
 	.sql = "SELECT first.encoding, (SELECT pg_catalog.max(l.step_index) FROM"
-	" (SELECT step_index FROM runlink.leaf" OF_TRACE " AND encoding" SQL_EQ "first.encoding"
+	" (SELECT step_index FROM runlink.leaf" OF_TRACE AFTER("$3") " AND encoding" SQL_EQ "first.encoding"
 	" ORDER BY step_index LIMIT $2) AS l)"
-	" FROM runlink.leaf AS first" OF_TRACE " ORDER BY step_index LIMIT 1",
-	.argument_count = 2,
-	.argument_types = {TEXTOID, INT8OID}
+	" FROM runlink.leaf AS first" OF_TRACE AFTER("$3") " ORDER BY step_index LIMIT 1",
+	.argument_count = 3,
+	.argument_types = {TEXTOID, INT8OID, INT8OID}
 };
 
 /* What is returned is what is gone, whatever was committed meanwhile. */
 static KeptQuery take_leaves_query = {
-	.sql = "DELETE FROM runlink.leaf" OF_TRACE " AND encoding" SQL_EQ "$2"
+	.sql = "DELETE FROM runlink.leaf" OF_TRACE AFTER("$4") " AND encoding" SQL_EQ "$2"
 	" AND step_index OPERATOR(pg_catalog.<=) $3 RETURNING step_index, leaf, salt",
-	.argument_count = 3,
-	.argument_types = {TEXTOID, INT4OID, INT4OID}
+	.argument_count = 4,
+	.argument_types = {TEXTOID, INT4OID, INT4OID, INT8OID}
 };
 
 static KeptQuery insert_seal_query = {
@@ -393,11 +398,16 @@ compare_steps(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* Takes leaves of one encoding, as many as fit into a seal; false where there are none. */
-static bool
-take_leaves(Sealer *sealer)
+/*
+ * Takes leaves of one encoding after a step, as many as fit into a seal; gives
+ * the last of them.  Returns how many they were.
+ */
+static uint64
+take_leaves(Sealer *sealer, int64 *after)
 {
-	Datum		values[3] = {PointerGetDatum(sealer->trace_id), Int64GetDatum(STEPS_A_SEAL)};
+	Datum		values[4] = {
+		PointerGetDatum(sealer->trace_id), Int64GetDatum(STEPS_A_SEAL), Int64GetDatum(*after)
+	};
 	SealedStep *taken;
 	uint64		count;
 	int32		encoding;
@@ -407,11 +417,13 @@ take_leaves(Sealer *sealer)
 	if (SPI_processed == 0)
 	{
 		SPI_freetuptable(SPI_tuptable);
-		return false;
+		return 0;
 	}
 	encoding = DatumGetInt32(returned(0, 1, &isnull));
 	values[1] = Int32GetDatum(encoding);
 	values[2] = returned(0, 2, &isnull);
+	values[3] = Int64GetDatum(*after);
+	*after = DatumGetInt32(values[2]);
 	SPI_freetuptable(SPI_tuptable);
 	execute_now(sealer->state, &take_leaves_query, values, NULL);
 
@@ -429,7 +441,31 @@ take_leaves(Sealer *sealer)
 	for (uint64 i = 0; i < count; i++)
 		sealer_add(sealer, &taken[i], false);
 	pfree(taken);
-	return true;
+	return count;
+}
+
+/*
+ * Takes all leaves.  Not from the first each time: what was taken lies dead in
+ * the index.  A last look finds those of other encodings, and late ones.
+ */
+static void
+take_all_leaves(Sealer *sealer)
+{
+	uint64		count;
+	bool		found;
+
+	do
+	{
+		int64		after = (int64) PG_INT32_MIN - 1;
+
+		found = false;
+		do
+		{
+			CHECK_FOR_INTERRUPTS();
+			count = take_leaves(sealer, &after);
+			found |= (count > 0);
+		} while (count >= STEPS_A_SEAL);
+	} while (found);
 }
 
 /*
@@ -459,8 +495,7 @@ seal_trace(const State *state, text *trace_id, text *status, Backfill backfill, 
 	first_seal_no = sealer->next_seal_no;
 	ended = strcmp(text_to_cstring(status), TRACE_RUNNING) != 0;
 
-	while (take_leaves(sealer))
-		CHECK_FOR_INTERRUPTS();
+	take_all_leaves(sealer);
 	if (backfill != NULL)
 	{
 		step_set_union(&sealer->sealed, &sealer->added);
