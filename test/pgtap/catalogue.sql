@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(87);
+select plan(105);
 set local client_min_messages = warning;
 
 create schema app;
@@ -143,6 +143,15 @@ insert into documented values
    'c', 'stable', false, 'restricted', false, false, true, null),
   ('runlink_report', 'run_id text, tenant_id text DEFAULT NULL::text, format text DEFAULT ''markdown''::text', 'text',
    'c', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_enable_sealing', '', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_disable_sealing', '', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_seal_pending', 'max bigint DEFAULT NULL::bigint, run_id text DEFAULT NULL::text', 'SETOF record',
+   'c', 'volatile', false, 'unsafe', false, false, false,
+   'tenant_id text, run_id text, trace_id text, seal_no integer, step_count bigint, added bigint, '
+   'backfilled bigint, sealed_at timestamp with time zone'),
+  ('runlink_record_step', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_record_trace', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_guard_state', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_json_string', 'state jsonb, key text', 'text',
    'c', 'immutable', true, 'safe', true, false, true, null);
 

@@ -1,5 +1,6 @@
--- What the application's proof got wrong, fault by fault. Nothing is sealed yet:
--- every trace with steps must say UNSEALED, and none may say VERIFIED.
+-- What the application's proof got wrong, fault by fault. Nothing is sealed here:
+-- every trace with steps must say UNSEALED, and none may say VERIFIED. What is said
+-- of the same faults where leaves and seals are is in tamper.sql.
 
 begin;
 select plan(53);

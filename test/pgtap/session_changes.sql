@@ -2,7 +2,7 @@
 -- never used after the database has changed.
 
 begin;
-select plan(272);
+select plan(274);
 set local client_min_messages = warning;
 
 create schema app;
@@ -233,6 +233,9 @@ create temp table needed as
     ('proof, proof_steps, proof_json, report', 'aos_trace_steps', '{step_index,skill_name,status}'),
     ('proof_json', 'aos_traces', '{completed_at}'),
     ('proof_json', 'aos_trace_steps', '{cost_cents,duration_ms}'),
+    ('proof, proof_steps, proof_json, report', 'aos_traces_archive', '{trace_id}'),
+    -- runlink_seal_pending alone needs it
+    ('none', 'aos_trace_steps', '{timestamp}'),
     ('none', 'runs', '{policy_violation,policy_draft_count,is_synthetic}'),
     ('none', 'incidents', '{llm_run_id,category}'),
     ('none', 'prevention_records', '{blocked_incident_id,original_incident_id,is_simulated}'),
