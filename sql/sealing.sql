@@ -12,7 +12,7 @@ with every insert into aos_trace_steps and seal a trace when its status leaves '
 there already is kept, so twice is safe, and after runlink_disable_sealing() it goes on.
 Out: nothing.
 Errors: the caller is no superuser (42501); aos_traces or aos_trace_steps is missing (42P01) or no
-table (42809); a column of aos_trace_steps has a type without canonical form (0A000); something in
+table (42809); the database is not in UTF8 or a column of aos_trace_steps has a type without canonical form (0A000); something in
 schema runlink, or the role, is not as runlink makes it (55000); writers did not let it have its locks
 within lock_timeout, which counts as 2 s where it is 0 (55P03). An error changes nothing.
 Locks: SHARE ROW EXCLUSIVE on both tables until the transaction ends: it waits for writers and holds
@@ -53,7 +53,8 @@ revoke all on function runlink_seal_pending(bigint, text) from public;
 
 comment on function runlink_seal_pending(bigint, text) is
 'Seals whatever has no seal: leaves recorded since the last seal of their trace, and steps that have no
-leaf, which count as backfilled for good. Traces that run are left alone until they had no step for
+leaf, which count as backfilled for good, as do all leaves of a trace whose run and tenant were not
+recorded before. Traces that run are left alone until they had no step for
 runlink.idle_after (an hour unless set).
 In: max, the number of traces to seal at most, not negative (22023), NULL: no limit; run_id, to seal
 the traces of one run, any string but '''' (22023), NULL: of all.

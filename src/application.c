@@ -48,8 +48,8 @@
 /* ---- activity ---- */
 
 static const AppColumn runs_columns[] = {
-	NEEDED("id", FOR_CALLS, TEXTOID, VARCHAR),
-	NULLABLE("tenant_id", FOR_CALLS, TEXTOID, VARCHAR),
+	NEEDED("id", FOR_RUN_CALLS, TEXTOID, VARCHAR),
+	NULLABLE("tenant_id", FOR_RUN_CALLS, TEXTOID, VARCHAR),
 	NEEDED("goal", FOR_EVIDENCE, TEXTOID, VARCHAR),
 	NEEDED("status", FOR_EVIDENCE, TEXTOID, VARCHAR),
 	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
@@ -405,6 +405,7 @@ const AppTable app_tables[APP_TABLE_COUNT] = {
 		.name = "aos_trace_steps", .domain = "logs",
 		.key = "trace_id, step_index", .key_constraint = "unique",
 		.update_guarded = true, .delete_guarded = true,
+		.read_whole_by = FOR_PROOF | FOR_SEALING,	/* a leaf covers the whole row */
 		.columns = aos_trace_steps_columns,
 	},
 	[APP_AOS_TRACES_ARCHIVE] = {

@@ -54,12 +54,13 @@ typedef enum AppTableId
 #define FOR_PROOF		0x0008
 #define FOR_EVIDENCE_JSON	0x0010	/* what it needs besides FOR_EVIDENCE */
 #define FOR_PROOF_JSON	0x0020	/* what it needs besides FOR_PROOF */
-#define FOR_SEALING		0x0400
-#define FOR_CALLS		0x043F
-#define COLUMN_LEGACY	0x0040	/* a legacy link; not looked at where it is gone */
-#define COLUMN_DETAIL	0x0080	/* told in the detail of evidence where it exists */
-#define COLUMN_PLAN		0x0100	/* the linkage plan requires it */
-#define COLUMN_WRITER	0x0200	/* only a writer of the application wants it */
+#define FOR_SEALING		0x0040
+#define FOR_CALLS		0x007F
+#define FOR_RUN_CALLS	0x003F	/* those about one run */
+#define COLUMN_LEGACY	0x0080	/* a legacy link; not looked at where it is gone */
+#define COLUMN_DETAIL	0x0100	/* told in the detail of evidence where it exists */
+#define COLUMN_PLAN		0x0200	/* the linkage plan requires it */
+#define COLUMN_WRITER	0x0400	/* only a writer of the application wants it */
 
 typedef struct AppColumn
 {
@@ -115,6 +116,7 @@ typedef struct AppTable
 	const char *key_constraint; /* primary key or unique */
 	bool		update_guarded; /* a trigger of the application rejects UPDATE */
 	bool		delete_guarded; /* ... and DELETE */
+	int			read_whole_by;	/* FOR_ bits of calls that read every column */
 	const AppColumn *columns;	/* up to a NULL name */
 	const AppLink *links;		/* up to a NULL linked_by; or NULL */
 	const AppItem *items;		/* up to a NULL kind; or NULL */

@@ -85,6 +85,8 @@ table_readable(const AppTable *table, Oid relid, const AppCall *call)
 {
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 		return true;
+	if (table->read_whole_by & call->needs)
+		return pg_attribute_aclcheck_all(relid, GetUserId(), ACL_SELECT, ACLMASK_ALL) == ACLCHECK_OK;
 
 	for (const AppColumn *column = table->columns; column->name != NULL; column++)
 	{

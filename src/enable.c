@@ -18,6 +18,7 @@
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -47,30 +48,13 @@ typedef struct Target
 	Oid			steps_relid;
 } Target;
 
-static void run_sql(const char *format,...) pg_attribute_printf(1, 2);
-
 static void
-run_sql(const char *format,...)
+run_sql(const char *sql)
 {
-	StringInfoData sql;
-	int			result;
+	int			result = SPI_execute(sql, false, 0);
 
-	initStringInfo(&sql);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&sql, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&sql, needed);
-	}
-	result = SPI_execute(sql.data, false, 0);
 	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql.data, SPI_result_code_string(result));
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }
 
 static void
@@ -82,6 +66,18 @@ require_superuser(const char *function)
 				 errmsg("permission denied for %s", function),
 				 errdetail("It makes triggers on the application's tables and a role that owns the state."),
 				 errhint("Call it as a superuser.")));
+}
+
+static void
+require_utf8(void)
+{
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("sealing needs a database encoded in UTF8"),
+				 errdetail("This database is encoded in %s, and leaves are hashes over UTF-8 text.",
+						   GetDatabaseEncodingName()),
+				 errhint("Restore a dump into a database created with ENCODING 'UTF8'.")));
 }
 
 /* A table of the application that can have triggers. */
@@ -128,7 +124,7 @@ lock_target(const Target *target, const char *mode)
 	if (LockTimeout == 0)
 		set_config_option("lock_timeout", DEFAULT_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
 						  GUC_ACTION_SAVE, true, 0, false);
-	run_sql("lock table %s, %s in %s mode", target->traces, target->steps, mode);
+	run_sql(psprintf("lock table %s, %s in %s mode", target->traces, target->steps, mode));
 	AtEOXact_GUC(true, nest_level);
 }
 
@@ -174,9 +170,9 @@ make_owner(void)
 
 	if (!HeapTupleIsValid(tuple))
 	{
-		run_sql("create role %s nologin", STATE_OWNER);
-		run_sql("comment on role %s is 'Owns the leaves and seals of runlink. It must not log in, have "
-				"members or be able to do anything else.'", STATE_OWNER);
+		run_sql(psprintf("create role %s nologin", STATE_OWNER));
+		run_sql(psprintf("comment on role %s is 'Owns the leaves and seals of runlink. It must not log in, have "
+				"members or be able to do anything else.'", STATE_OWNER));
 		return;
 	}
 	role = (Form_pg_authid) GETSTRUCT(tuple);
@@ -207,7 +203,7 @@ take_over(const char *kind, const char *name, Oid owner)
 				 errdetail("It is owned by \"%s\", who could forge what is in it.",
 						   GetUserNameFromId(owner, false)),
 				 errhint("Rename or drop it.")));
-	run_sql("alter %s %s owner to %s", kind, name, STATE_OWNER);
+	run_sql(psprintf("alter %s %s owner to %s", kind, name, STATE_OWNER));
 }
 
 static Oid
@@ -229,9 +225,9 @@ make_schema(void)
 		take_over("schema", STATE_SCHEMA, namespace_owner(namespace));
 	else
 	{
-		run_sql("create schema %s authorization %s", STATE_SCHEMA, STATE_OWNER);
-		run_sql("comment on schema %s is 'Leaves and seals: what the record of a run is checked against. "
-				"Ordinary tables, dumped and restored as data.'", STATE_SCHEMA);
+		run_sql(psprintf("create schema %s authorization %s", STATE_SCHEMA, STATE_OWNER));
+		run_sql(psprintf("comment on schema %s is 'Leaves and seals: what the record of a run is checked against. "
+				"Ordinary tables, dumped and restored as data.'", STATE_SCHEMA));
 	}
 }
 
@@ -261,17 +257,17 @@ create_table(const Target *target, const StateTable *table, const char *name)
 						 : psprintf("%s not null", trace_id_type(target)));
 	if (table->key != NULL)
 		appendStringInfo(&sql, ", primary key (%s)", table->key);
-	run_sql("%s)", sql.data);
+	run_sql(psprintf("%s)", sql.data));
 	if (table->indexed != NULL)
-		run_sql("create index on %s (%s)", name, table->indexed);
-	run_sql("comment on table %s is %s", name, quote_literal_cstr(table->comment));
+		run_sql(psprintf("create index on %s (%s)", name, table->indexed));
+	run_sql(psprintf("comment on table %s is %s", name, quote_literal_cstr(table->comment)));
 	for (const StateColumn *column = table->columns; column->name != NULL; column++)
-		run_sql("comment on column %s.%s is %s", name, column->name,
-				quote_literal_cstr(column->comment));
+		run_sql(psprintf("comment on column %s.%s is %s", name, column->name,
+				quote_literal_cstr(column->comment)));
 	/* Random bytes: to try and compress them would be in vain. */
 	if (table == &state_tables[STATE_SEAL])
-		run_sql("alter table %s alter column leaves set storage external", name);
-	run_sql("alter table %s owner to %s", name, STATE_OWNER);
+		run_sql(psprintf("alter table %s alter column leaves set storage external", name));
+	run_sql(psprintf("alter table %s owner to %s", name, STATE_OWNER));
 }
 
 static void
@@ -290,9 +286,9 @@ make_table(const Target *target, const StateTable *table)
 		take_over("table", name, relation_owner(relid));
 	else
 		create_table(target, table, name);
-	run_sql("create or replace trigger runlink_guard before update or delete or truncate on %s"
-			" for each statement execute function %s.runlink_guard_state()", name, target->schema);
-	run_sql("alter table %s enable trigger runlink_guard", name);
+	run_sql(psprintf("create or replace trigger runlink_guard before update or delete or truncate on %s"
+			" for each statement execute function %s.runlink_guard_state()", name, target->schema));
+	run_sql(psprintf("alter table %s enable trigger runlink_guard", name));
 }
 
 /* A dump as the owner of the steps needs to read the state. */
@@ -301,38 +297,38 @@ grant_to_owner_of_steps(const Target *target)
 {
 	const char *owner = quote_identifier(GetUserNameFromId(relation_owner(target->steps_relid), false));
 
-	run_sql("grant usage on schema %s to %s", STATE_SCHEMA, owner);
+	run_sql(psprintf("grant usage on schema %s to %s", STATE_SCHEMA, owner));
 	for (int id = 0; id < STATE_TABLE_COUNT; id++)
-		run_sql("grant select on %s.%s to %s", STATE_SCHEMA, state_tables[id].name, owner);
+		run_sql(psprintf("grant select on %s.%s to %s", STATE_SCHEMA, state_tables[id].name, owner));
 }
 
 static void
 drop_triggers(const Target *target)
 {
-	run_sql("drop trigger if exists runlink_record_step on %s", target->steps);
-	run_sql("drop trigger if exists runlink_record_trace on %s", target->traces);
+	run_sql(psprintf("drop trigger if exists runlink_record_step on %s", target->steps));
+	run_sql(psprintf("drop trigger if exists runlink_record_trace on %s", target->traces));
 }
 
 static void
 make_triggers(const Target *target)
 {
-	run_sql("create or replace trigger runlink_record_step after insert on %s"
-			" for each row execute function %s.runlink_record_step()", target->steps, target->schema);
-	run_sql("create or replace trigger runlink_record_trace after insert or update on %s"
-			" for each row execute function %s.runlink_record_trace()", target->traces, target->schema);
-	run_sql("alter table %s enable trigger runlink_record_step", target->steps);
-	run_sql("alter table %s enable trigger runlink_record_trace", target->traces);
+	run_sql(psprintf("create or replace trigger runlink_record_step after insert on %s"
+			" for each row execute function %s.runlink_record_step()", target->steps, target->schema));
+	run_sql(psprintf("create or replace trigger runlink_record_trace after insert or update on %s"
+			" for each row execute function %s.runlink_record_trace()", target->traces, target->schema));
+	run_sql(psprintf("alter table %s enable trigger runlink_record_step", target->steps));
+	run_sql(psprintf("alter table %s enable trigger runlink_record_trace", target->traces));
 }
 
 /* Traces that run now will end under our eyes: what run and tenant they are of. */
 static void
 record_running_traces(const Target *target)
 {
-	run_sql("insert into %s.trace (trace_id, run_id, tenant_id)"
+	run_sql(psprintf("insert into %s.trace (trace_id, run_id, tenant_id)"
 			" select t.trace_id, t.run_id, t.tenant_id from %s t"
 			" where t.status" SQL_EQ "'" TRACE_RUNNING "'"
 			" and not exists (select 1 from %s.seal s where s.trace_id" SQL_EQ "t.trace_id)"
-			" on conflict do nothing", STATE_SCHEMA, target->traces, STATE_SCHEMA);
+			" on conflict do nothing", STATE_SCHEMA, target->traces, STATE_SCHEMA));
 }
 
 /*
@@ -347,6 +343,7 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 	const char *obstacle;
 
 	require_superuser("runlink_enable_sealing");
+	require_utf8();
 	SPI_connect();
 	target = find_target(fcinfo->flinfo->fn_oid);
 	lock_target(&target, "share row exclusive");

@@ -196,6 +196,7 @@ read_next_seal(ExpectedSteps *expected)
 		return false;
 	if (unreadable != NULL)
 	{
+		expected->seal.steps.count = expected->interval = 0;
 		note_damage(expected, psprintf("seal " INT64_FORMAT " is damaged: %s",
 									   (int64) expected->seal.seal_no, unreadable), 0);
 		return false;

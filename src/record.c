@@ -400,7 +400,7 @@ seal_ended_trace(const State *state, RecordedTable *table, TriggerData *trigger)
 		return;
 	SPI_connect();
 	if (!isnull)
-		seal_trace(state, DatumGetTextPP(trace_id), DatumGetTextPP(status), NULL, NULL, NULL);
+		seal_trace(state, DatumGetTextPP(trace_id), DatumGetTextPP(status), true, NULL, NULL, NULL);
 	SPI_finish();
 }
 

@@ -299,7 +299,7 @@ check_guard(const SchemaCheck *check, const char *event, int16 event_bit)
 									" string_agg('enable trigger ' || quote_ident(tgname), ', '"
 									" order by tgname) filter (where tgenabled not in ('O', 'A'))"
 									" from pg_trigger where tgrelid = $1 and not tgisinternal"
-									" and tgtype & %d <> 0", event_bit));
+									" and tgtype & %d <> 0 and tgname !~ '^runlink_'", event_bit));
 	enabled = catalogue_value(0, 1);
 	disabled = catalogue_value(0, 2);
 

@@ -187,6 +187,7 @@ seal_row(StepSource *source, SPITupleTable *rows, uint64 row, ReturnSetInfo *rsi
 {
 	Datum		identity[3];
 	bool		isnull[3] = {false};
+	bool		identity_recorded = true;
 	bool		status_isnull;
 	Datum		status = SPI_getbinval(rows->vals[row], rows->tupdesc, 4, &status_isnull);
 	Sealed		sealed;
@@ -208,8 +209,9 @@ seal_row(StepSource *source, SPITupleTable *rows, uint64 row, ReturnSetInfo *rsi
 		return false;
 	}
 	if (!DatumGetBool(SPI_getbinval(rows->vals[row], rows->tupdesc, 5, &status_isnull)))
-		state_insert(source->state->relids[STATE_TRACE], identity, isnull);
-	if (!seal_trace(source->state, source->trace_id, DatumGetTextPP(status), backfill, source, &sealed))
+		identity_recorded = !state_insert(source->state->relids[STATE_TRACE], identity, isnull);
+	if (!seal_trace(source->state, source->trace_id, DatumGetTextPP(status), identity_recorded,
+					backfill, source, &sealed))
 		return false;
 	put_sealed(rsinfo, source->trace_id, &sealed);
 	return true;

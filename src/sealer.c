@@ -94,6 +94,7 @@ struct Sealer
 	text	   *status;
 	text	   *run_id;
 	text	   *tenant_id;
+	bool		identity_recorded;
 	MemoryContext context;		/* of what lives as long as the sealer */
 	StepSet		sealed;			/* steps in seals that were there before */
 	StepSet		added;			/* steps added since, as they came */
@@ -439,7 +440,7 @@ take_leaves(Sealer *sealer, int64 *after)
 	SPI_freetuptable(SPI_tuptable);
 	qsort(taken, count, sizeof(SealedStep), compare_steps);
 	for (uint64 i = 0; i < count; i++)
-		sealer_add(sealer, &taken[i], false);
+		sealer_add(sealer, &taken[i], !sealer->identity_recorded);
 	pfree(taken);
 	return count;
 }
@@ -473,13 +474,16 @@ take_all_leaves(Sealer *sealer)
  * adds (it may be NULL).  status is the trace's, now.  Returns whether a seal was
  * made; sealed (it may be NULL) tells of it.  SPI must be connected.
  *
+ * Where the identity was not recorded before now, that the leaves are of this
+ * run and tenant is not covered either: they count as backfilled.
+ *
  * Another sealer at work, or a trace of which nothing was recorded: no seal is
  * made, and nothing is waited for.  Damage in the trace's seals: no seal is
  * built on it; the proof names it.
  */
 bool
-seal_trace(const State *state, text *trace_id, text *status, Backfill backfill, void *source,
-		   Sealed *sealed)
+seal_trace(const State *state, text *trace_id, text *status, bool identity_recorded,
+		   Backfill backfill, void *source, Sealed *sealed)
 {
 	Sealer	   *sealer = palloc0(sizeof(Sealer));
 	int32		first_seal_no;
@@ -488,6 +492,7 @@ seal_trace(const State *state, text *trace_id, text *status, Backfill backfill, 
 	sealer->context = CurrentMemoryContext;
 	sealer->state = state;
 	sealer->trace_id = trace_id;
+	sealer->identity_recorded = identity_recorded;
 	sealer->status = status;
 	if (!lock_trace(sealer) || sealer->damage != NULL)
 		return false;

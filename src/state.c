@@ -32,6 +32,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -383,7 +384,8 @@ insert_into_index(Relation index, HeapTuple row, Relation table, const Datum *va
  * Inserts a row, unless the table has one with its key; returns whether it did.
  * Takes no lock but that of any insert, which it keeps as any does, and waits for
  * nobody: a row with its key that another transaction is inserting counts as
- * there.  Past triggers and
+ * there.  A row that is not inserted after all is never seen, neither here nor by
+ * logical decoding.  Past triggers and
  * privileges, which was all looked at when the state was opened.
  */
 bool
@@ -396,7 +398,9 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 	bool		inserted = true;
 	ListCell   *cell;
 
-	heap_insert(table, row, GetCurrentCommandId(true), 0, NULL);
+	HeapTupleHeaderSetSpeculativeToken(row->t_data,
+									   SpeculativeInsertionLockAcquire(GetCurrentTransactionId()));
+	heap_insert(table, row, GetCurrentCommandId(true), HEAP_INSERT_SPECULATIVE, NULL);
 	foreach(cell, indexes)
 	{
 		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
@@ -405,12 +409,11 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 			inserted = false;
 		index_close(index, NoLock);
 	}
-	if (!inserted)
-	{
-		/* So that the row is there to be deleted. */
-		CommandCounterIncrement();
-		simple_heap_delete(table, &row->t_self);
-	}
+	if (inserted)
+		heap_finish_speculative(table, &row->t_self);
+	else
+		heap_abort_speculative(table, &row->t_self);
+	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 	table_close(table, NoLock);
 	return inserted;
 }

@@ -57,11 +57,12 @@ canonical_trim(Canonical *canonical)
 #define EVERY_BYTE(b)	(UINT64CONST(0x0101010101010101) * (b))
 
 /*
- * Is one of eight bytes a control character, a quote or a backslash?  (x - n)
- * & ~x has the high bit of every byte below n set; a false alarm costs a look.
+ * Nonzero where one of eight bytes is a control character, a quote or a
+ * backslash: (x - n) & ~x has the high bit of every byte below n set; a false
+ * alarm costs a look.
  */
-static inline bool
-has_escape(uint64 bytes)
+static inline uint64
+escapes(uint64 bytes)
 {
 	uint64		quote = bytes ^ EVERY_BYTE('"');
 	uint64		backslash = bytes ^ EVERY_BYTE('\\');
@@ -142,7 +143,7 @@ copy_clean(char *to, const char *string, size_t length)
 		uint64		third = load_uint64(end - 2 * sizeof(uint64));
 		uint64		fourth = load_uint64(end - sizeof(uint64));
 
-		if (has_escape(first) | has_escape(second) | has_escape(third) | has_escape(fourth))
+		if (escapes(first) | escapes(second) | escapes(third) | escapes(fourth))
 			return NULL;
 		memcpy(to, &first, sizeof(uint64));
 		memcpy(to + sizeof(uint64), &second, sizeof(uint64));
@@ -154,7 +155,7 @@ copy_clean(char *to, const char *string, size_t length)
 		uint64		first = load_uint64(string);
 		uint64		last = load_uint64(end - sizeof(uint64));
 
-		if (has_escape(first) | has_escape(last))
+		if (escapes(first) | escapes(last))
 			return NULL;
 		memcpy(to, &first, sizeof(uint64));
 		memcpy(to_end - sizeof(uint64), &last, sizeof(uint64));
@@ -164,7 +165,7 @@ copy_clean(char *to, const char *string, size_t length)
 		uint32		first = load_uint32(string);
 		uint32		last = load_uint32(end - sizeof(last));
 
-		if (has_escape((uint64) first << 32 | last))
+		if (escapes((uint64) first << 32 | last))
 			return NULL;
 		memcpy(to, &first, sizeof(first));
 		memcpy(to_end - sizeof(last), &last, sizeof(last));

@@ -137,7 +137,6 @@ select pg_temp.without_table(name, :'reader', :'privileges_missing') from applic
 -- The schema check names the calls that need a table, but for those made of another that does.
 
 -- runlink_seal_pending does not read runs
-select todo('runlink_seal_pending does not read runs', 1);
 select is(
   (select needed_by from app.runlink_schema_check() where check_id = 'privilege.' || t.name),
   (select string_agg(c.name, ', ' order by array_position(
@@ -159,7 +158,6 @@ create temp table needed as
 select format('grant select (%s) on app.%I to runlink_test_columns', string_agg(quote_ident(column_name), ', '), table_name)
   from needed group by table_name
 \gexec
-select todo('proof reads every column of a step', 3);
 select is(pg_temp.ask('runlink_test_columns', :'privileges_missing'),
   'privilege.aos_trace_steps no_privilege grant select on table app.aos_trace_steps to runlink_test_columns',
   'the schema check says that some columns of a step are not enough');
@@ -195,9 +193,6 @@ begin
   refused := refused || case when 'runlink_evidence' = any (refused) then array['runlink_evidence_json'] end
     || case when 'runlink_proof' = any (refused) then array['runlink_proof_steps', 'runlink_proof_json'] end;
   execute format('revoke select (%I) on app.%I from runlink_test_columns', col, t);
-  if (t, col) = ('aos_trace_steps', 'cost_cents') then
-    perform todo('proof reads every column of a step', 1);
-  end if;
   return next results_eq(
     format($q$ select name, case when a ~ '^42501 ' then substring(a from '^[^\n]*\n\w+')
             when a = expected and name <> 'runlink_report' then 'answers'
@@ -207,9 +202,6 @@ begin
     format($q$ select name, case when name = any (%L) then format(e'42501 permission denied for relation app.%s\n%%s', name) else 'answers' end collate "C"
         from call order by name $q$, refused, t),
     format('without %s.%s, the calls that read it are refused, and no other', t, col));
-  if t = 'runs' and col = 'id' then
-    perform todo('runlink_seal_pending does not read runs', 1);
-  end if;
   return next is(
     (select regexp_replace(needed_by, '^linkage plan, ', '') from app.runlink_schema_check() where check_id = format('column.%s.%s', t, col)),
     needed, format('the schema check names the calls that read %s.%s', t, col));

@@ -324,9 +324,6 @@ begin
     raise exception using errcode = 'RLTST';
   exception when sqlstate 'RLTST' then null;
   end;
-  if l.title ~ 'past its trigger, and moved' then
-    return next todo('an identity recorded when sealed counts as backfilled', 1);
-  end if;
   return next is(said || ' backfilled ' || backfilled,
     replace(replace(l.expected, '<t>', t), '<r>', run) || ' backfilled ' || l.backfilled, format('laundering %s: %s', run, l.title));
 end $$;
@@ -340,7 +337,6 @@ grant execute on function app.runlink_seal_pending to runlink_test_sealer;
 select matches(pg_temp.ask('runlink_test_sealer', 'select count(*) from app.runlink_seal_pending()'), '^42501 permission denied for (schema runlink|relation app\.runs)', 'without SELECT on the state');
 grant usage on schema runlink to runlink_test_sealer;
 grant select on all tables in schema runlink to runlink_test_sealer;
-select todo('runlink_seal_pending does not read runs', 1);
 select is(pg_temp.ask('runlink_test_sealer', 'select count(*) from app.runlink_seal_pending(0)'), '0', 'with it, and SELECT on traces and steps');
 grant select on app.runs to runlink_test_sealer;
 select is(pg_temp.ask('runlink_test_sealer', 'select string_agg(trace_id || '' '' || backfilled, '', '' order by trace_id) from app.runlink_seal_pending()'),

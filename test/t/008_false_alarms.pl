@@ -344,11 +344,7 @@ $expected = proofs($source, 'app');
 unlike($expected, qr{FAILED|UNSEALED|\|recorded\|}, 'the source seals all that is pending and is VERIFIED');
 $source->wait_for_catchup($standby);
 no_alarm(proofs($standby, 'app'), $expected, 'streaming standby, all sealed');
-TODO:
-{
-	local $TODO = 'a row that is there already is inserted and deleted, and the subscriber stops at the INSERT';
-	subscriber_follows('logical subscriber, all sealed');
-}
+subscriber_follows('logical subscriber, all sealed');
 $target->safe_psql('subscriber', 'alter subscription everything disable');
 
 $standby->promote;
