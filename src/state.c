@@ -385,8 +385,8 @@ insert_into_index(Relation index, HeapTuple row, Relation table, const Datum *va
  * Takes no lock but that of any insert, which it keeps as any does, and waits for
  * nobody: a row with its key that another transaction is inserting counts as
  * there.  A row that is not inserted after all is never seen, neither here nor by
- * logical decoding.  Past triggers and
- * privileges, which was all looked at when the state was opened.
+ * logical decoding.  Goes past triggers and privileges, which were looked at when
+ * the state was opened.
  */
 bool
 state_insert(Oid relid, const Datum *values, const bool *isnull)
@@ -396,10 +396,11 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 									  unconstify(bool *, isnull));
 	List	   *indexes = RelationGetIndexList(table);
 	bool		inserted = true;
+	uint32		token;
 	ListCell   *cell;
 
-	HeapTupleHeaderSetSpeculativeToken(row->t_data,
-									   SpeculativeInsertionLockAcquire(GetCurrentTransactionId()));
+	token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+	HeapTupleHeaderSetSpeculativeToken(row->t_data, token);
 	heap_insert(table, row, GetCurrentCommandId(true), HEAP_INSERT_SPECULATIVE, NULL);
 	foreach(cell, indexes)
 	{

@@ -3,7 +3,7 @@
 -- formats alone, for values whose canonical form is plain to see.
 
 begin;
-select plan(157);
+select plan(158);
 set local client_min_messages = warning;
 set local check_function_bodies = off;
 
@@ -707,6 +707,10 @@ create schema other;
 select throws_ok('create extension runlink schema other', '42710', null,
   'the extension is made once');
 select throws_ok('alter extension runlink set schema other', '0A000', null, '... and not moved');
+
+select is(
+  (select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'spectoken'), 0::bigint,
+  'no lock a row is kept, however many rows a transaction inserts');
 
 select * from finish();
 rollback;
