@@ -38,7 +38,7 @@ static int	idle_after = 3600;
 static void build_pending_query(StringInfo sql, const Binding *binding);
 
 /* The traces to seal, of run $1 or of any; running ones that are idle for $2. */
-static SavedQuery pending_query = {.build = build_pending_query};
+static SavedQuery pending_query = {.build = build_pending_query, .reads_whole_tables = true};
 
 static void
 build_pending_query(StringInfo sql, const Binding *binding)

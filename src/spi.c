@@ -21,6 +21,7 @@
 #include "executor/tstoreReceiver.h"
 #include "jit/jit.h"
 #include "nodes/params.h"
+#include "optimizer/cost.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -101,17 +102,26 @@ typedef struct Surroundings
 	int			nest_level;
 } Surroundings;
 
+static void
+set_off(const char *setting)
+{
+	set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 /*
- * A query is a few lookups, whatever the planner makes of a table that was
- * never analyzed: compiling it would cost a hundred times as much.
+ * A query is a few lookups, whatever the planner makes of tables that were small
+ * or never analyzed when it made the plan: compiling it would cost a hundred
+ * times as much, and reading a table from end to end more with every row.
  */
 static Surroundings
-begin_query(void)
+begin_query(bool lookup)
 {
 	Surroundings surroundings = {CurrentMemoryContext, NewGUCNestLevel()};
 
 	if (jit_enabled)
-		set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		set_off("jit");
+	if (lookup && enable_seqscan)
+		set_off("enable_seqscan");
 	return surroundings;
 }
 
@@ -145,7 +155,7 @@ execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
 			  DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {0};
-	Surroundings surroundings = begin_query();
+	Surroundings surroundings = begin_query(!query->reads_whole_tables);
 	int			result;
 
 	options.params = text_params(arg1, arg2);
@@ -210,7 +220,7 @@ execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls, boo
 				   DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {0};
-	Surroundings surroundings = begin_query();
+	Surroundings surroundings = begin_query(true);
 	int			result;
 
 	options.params = kept_params(query, values, nulls);
@@ -226,7 +236,7 @@ execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls, boo
 Portal
 open_kept_query(KeptQuery *query, const Datum *values)
 {
-	Surroundings surroundings = begin_query();
+	Surroundings surroundings = begin_query(true);
 	Portal		portal = SPI_cursor_open_with_paramlist(NULL, kept_plan(query),
 														kept_params(query, values, NULL), true);
 
@@ -248,7 +258,7 @@ fetch_rows(Portal portal, long count)
 Portal
 open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2)
 {
-	Surroundings surroundings = begin_query();
+	Surroundings surroundings = begin_query(!query->reads_whole_tables);
 	Portal		portal = SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding),
 														text_params(arg1, arg2), true);
 

@@ -18,11 +18,12 @@
 
 /*
  * A query with parameters $1 and $2 of type text, made from a binding.  Only
- * build is given by its owner; the rest is kept by spi.c.
+ * build and reads_whole_tables are given by its owner; the rest is kept by spi.c.
  */
 typedef struct SavedQuery
 {
 	void		(*build) (StringInfo sql, const Binding *binding);
+	bool		reads_whole_tables; /* no lookup by an index */
 	uint64		binding_version;
 	char	   *sql;
 	SPIPlanPtr	plan;

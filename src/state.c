@@ -32,7 +32,6 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -396,11 +395,13 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 									  unconstify(bool *, isnull));
 	List	   *indexes = RelationGetIndexList(table);
 	bool		inserted = true;
-	uint32		token;
 	ListCell   *cell;
 
-	token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
-	HeapTupleHeaderSetSpeculativeToken(row->t_data, token);
+	/*
+	 * Without the lock that goes with a token: nobody waits for it but who
+	 * inserts the same row by hand, and has to look again then.
+	 */
+	HeapTupleHeaderSetSpeculativeToken(row->t_data, 1);
 	heap_insert(table, row, GetCurrentCommandId(true), HEAP_INSERT_SPECULATIVE, NULL);
 	foreach(cell, indexes)
 	{
@@ -414,7 +415,6 @@ state_insert(Oid relid, const Datum *values, const bool *isnull)
 		heap_finish_speculative(table, &row->t_self);
 	else
 		heap_abort_speculative(table, &row->t_self);
-	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 	table_close(table, NoLock);
 	return inserted;
 }
