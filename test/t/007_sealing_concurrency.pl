@@ -638,5 +638,8 @@ is(query('select count(*) from runlink.seal where length(leaves) / 48 <> (select
 	'... and a leaf for each step index');
 is(query("select count(*) from runlink.trace t where exists (select from runlink.seal s "
 	. "where s.trace_id = t.trace_id)"), '0', '... and took the identity in');
+is(query("select string_agg(distinct p.verification_status, ' ') from generate_series(0, 99) as n, "
+	. "runlink_proof('run-' || n) as p where p.chain_length > 0"), 'VERIFIED',
+	'... and the proof says VERIFIED of every trace');
 
 done_testing();
