@@ -36,7 +36,8 @@ trace_id and trace_status (of the trace), model (HASH_CHAIN; NONE without a trac
 verification_status (VERIFIED: every step has a leaf or a seal and matches it, the seals are sound, and
 the trace is of the run and tenant that it began with; FAILED: something does not match; UNSEALED: a
 step has nothing to compare with, or what run the trace began with was not recorded; ARCHIVED: the
-application moved the trace to aos_traces_archive, its steps are gone and were not compared;
+application moved the trace to aos_traces_archive, its steps are gone and were not compared, FAILED if
+they are not gone;
 UNSUPPORTED: no trace or no steps), assurance (none, recorded or sealed: the weakest of its steps),
 covers (steps), failure_reason (in words, NULL where VERIFIED), first_bad_step (the lowest step_index
 that is not as recorded, NULL where there is none), chain_length (steps that are there), sealed_length

@@ -11,10 +11,11 @@ comment on function runlink_enable_sealing() is
 with every insert into aos_trace_steps and seal a trace when its status leaves ''running''. What is
 there already is kept, so twice is safe, and after runlink_disable_sealing() it goes on.
 Out: nothing.
-Errors: the caller is no superuser (42501); aos_traces or aos_trace_steps is missing (42P01) or no
-table (42809); the database is not in UTF8 or a column of aos_trace_steps has a type without canonical form (0A000); something in
-schema runlink, or the role, is not as runlink makes it (55000); writers did not let it have its locks
-within lock_timeout, which counts as 2 s where it is 0 (55P03). An error changes nothing.
+Errors: the caller is no superuser (42501); aos_traces or aos_trace_steps is missing (42P01), no table
+(42809), or lacks a column that names a step or its trace (42703) or has it of another type (42804);
+the database is not in UTF8, or a column of aos_trace_steps has a type without canonical form (0A000);
+something in schema runlink, or the role, is not as runlink makes it (55000); others did not let it have
+its locks within lock_timeout, which counts as 2 s where it is 0 (55P03). An error changes nothing.
 Locks: SHARE ROW EXCLUSIVE on both tables until the transaction ends: it waits for writers and holds
 them off. Grants SELECT on the state to the owner of aos_trace_steps.
 Volatile, parallel unsafe.';

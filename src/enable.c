@@ -16,6 +16,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
@@ -115,17 +116,61 @@ find_target(Oid function)
 	return target;
 }
 
-/* Waits for others no longer than lock_timeout, which is two seconds unless set. */
-static void
-lock_target(const Target *target, const char *mode)
+/*
+ * Until AtEOXact_GUC, waits for others no longer than lock_timeout, which is two
+ * seconds unless set.
+ */
+static int
+limit_waiting(void)
 {
 	int			nest_level = NewGUCNestLevel();
 
 	if (LockTimeout == 0)
 		set_config_option("lock_timeout", DEFAULT_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
 						  GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
+static void
+lock_target(const Target *target, const char *mode)
+{
 	run_sql(psprintf("lock table %s, %s in %s mode", target->traces, target->steps, mode));
-	AtEOXact_GUC(true, nest_level);
+}
+
+/* A column that we read as a superuser: of another type, a cast of somebody's would run. */
+static void
+check_column_type(const Target *target, AppTableId id, const char *name, Oid type)
+{
+	Oid			relid = get_relname_relid(app_tables[id].name, target->namespace);
+	AttrNumber	attnum = get_attnum(relid, name);
+	Oid			found = attnum == InvalidAttrNumber ? InvalidOid : getBaseType(get_atttype(relid, attnum));
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of %s.%s does not exist", name, target->schema, app_tables[id].name),
+				 errdetail("Steps and traces cannot be recorded without it."),
+				 errhint("See %s.runlink_schema_check().", target->schema)));
+	if (found != type && !(type == TEXTOID && found == VARCHAROID))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of %s.%s has the wrong type", name, target->schema,
+						app_tables[id].name),
+				 errdetail("Sealing expects %s, found %s.",
+						   type == TEXTOID ? "text or character varying" : format_type_be(type),
+						   format_type_be(found)),
+				 errhint("See %s.runlink_schema_check() for the SQL that mends it.", target->schema)));
+}
+
+static void
+check_column_types(const Target *target)
+{
+	check_column_type(target, APP_AOS_TRACES, "trace_id", TEXTOID);
+	check_column_type(target, APP_AOS_TRACES, "run_id", TEXTOID);
+	check_column_type(target, APP_AOS_TRACES, "tenant_id", TEXTOID);
+	check_column_type(target, APP_AOS_TRACES, "status", TEXTOID);
+	check_column_type(target, APP_AOS_TRACE_STEPS, "trace_id", TEXTOID);
+	check_column_type(target, APP_AOS_TRACE_STEPS, "step_index", INT4OID);
 }
 
 /* Refuses a table of steps that a leaf cannot cover. */
@@ -241,6 +286,7 @@ trace_id_type(const Target *target)
 
 	get_atttypetypmodcoll(target->steps_relid, get_attnum(target->steps_relid, "trace_id"),
 						  &type, &typmod, &collation);
+	type = getBaseTypeAndTypmod(type, &typmod);
 	return type == TEXTOID ? "varchar" : format_type_with_typemod(type, typmod);
 }
 
@@ -345,12 +391,15 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 {
 	Target		target;
 	const char *obstacle;
+	int			nest_level;
 
 	require_superuser("runlink_enable_sealing");
 	require_utf8();
 	SPI_connect();
+	nest_level = limit_waiting();
 	target = find_target(fcinfo->flinfo->fn_oid);
 	lock_target(&target, "share row exclusive");
+	check_column_types(&target);
 	check_steps(&target);
 	make_owner();
 	make_schema();
@@ -365,6 +414,7 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 	grant_to_owner_of_steps(&target);
 	make_triggers(&target);
 	record_running_traces(&target);
+	AtEOXact_GUC(true, nest_level);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -378,12 +428,15 @@ Datum
 runlink_disable_sealing(PG_FUNCTION_ARGS)
 {
 	Target		target;
+	int			nest_level;
 
 	require_superuser("runlink_disable_sealing");
 	SPI_connect();
 	target = find_target(fcinfo->flinfo->fn_oid);
+	nest_level = limit_waiting();
 	lock_target(&target, "access exclusive");
 	drop_triggers(&target);
+	AtEOXact_GUC(true, nest_level);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -186,6 +186,8 @@ judge(const Proof *proof, const Trace *trace, const TraceFindings *found, String
 
 	if (trace->where == TRACE_GONE)
 		add_reason(reasons, "the trace is missing from aos_traces");
+	else if (trace->where == TRACE_ARCHIVED)
+		add_reason(reasons, "the trace is in aos_traces_archive, but its steps are not gone");
 	else if (known && !(same_text(found->run_id, trace->run_id) &&
 						same_text(found->tenant_id, trace->tenant_id)))
 		add_identity_reason(reasons, proof, found);
@@ -294,7 +296,7 @@ prove_trace(void *sink, const Trace *trace)
 
 	check_trace(&proof->checker, trace->trace_id, proof->run->run_id, NULL, NULL, &found);
 	initStringInfo(&reasons);
-	status = trace->where == TRACE_ARCHIVED ? judge_archived(&found, &reasons)
+	status = trace->where == TRACE_ARCHIVED && found.steps == 0 ? judge_archived(&found, &reasons)
 		: judge(proof, trace, &found, &reasons);
 
 	begin_row(&row, proof->run);
@@ -409,8 +411,13 @@ prove_steps(void *sink, const Trace *trace)
 	StepSink	steps = {proof, trace->trace_id};
 	TraceFindings found;
 
-	if (trace->where != TRACE_ARCHIVED)
-		check_trace(&proof->checker, trace->trace_id, proof->run->run_id, put_step, &steps, &found);
+	if (trace->where == TRACE_ARCHIVED)
+	{
+		check_trace(&proof->checker, trace->trace_id, proof->run->run_id, NULL, NULL, &found);
+		if (found.steps == 0)
+			return;				/* gone with their trace, as they should */
+	}
+	check_trace(&proof->checker, trace->trace_id, proof->run->run_id, put_step, &steps, &found);
 }
 
 /*

@@ -371,6 +371,8 @@ record_identity(const State *state, RecordedTable *table, TupleTableSlot *slot)
 		return "a trace has no trace_id, run_id or tenant_id";
 	if (!state_has_room(state, slot->tts_values[table->trace_id]))
 		return "a trace_id is longer than runlink.trace has room for";
+	if (!state_can_index(slot->tts_values[table->run_id]))
+		return "a run_id is longer than an index of runlink.trace has room for";
 	values[0] = slot->tts_values[table->trace_id];
 	values[1] = slot->tts_values[table->run_id];
 	values[2] = slot->tts_values[table->tenant_id];

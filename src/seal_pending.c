@@ -199,12 +199,12 @@ seal_row(StepSource *source, SPITupleTable *rows, uint64 row, ReturnSetInfo *rsi
 			return false;
 	}
 	source->trace_id = DatumGetTextPP(identity[0]);
-	if (!state_has_room(source->state, identity[0]))
+	if (!state_has_room(source->state, identity[0]) || !state_can_index(identity[1]))
 	{
 		ereport(WARNING,
 				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
 				 errmsg("trace \"%s\" is not sealed", id_for_message(source->trace_id)),
-				 errdetail("Its trace_id is longer than runlink.seal has room for."),
+				 errdetail("Its trace_id or run_id is longer than runlink.seal has room for."),
 				 errhint("Widen trace_id of the tables in schema runlink as it is in aos_trace_steps.")));
 		return false;
 	}

@@ -211,7 +211,10 @@ lock_trace(Sealer *sealer)
 
 		execute_now(sealer->state, &lock_identity_query, values, NULL);
 		if (SPI_processed == 0)
+		{
+			SPI_freetuptable(SPI_tuptable);
 			return false;
+		}
 		sealer->run_id = copy_text(DatumGetTextPP(returned(0, 1, &isnull)));
 		sealer->tenant_id = copy_text(DatumGetTextPP(returned(0, 2, &isnull)));
 		SPI_freetuptable(SPI_tuptable);
@@ -229,6 +232,7 @@ lock_trace(Sealer *sealer)
 		/* Another may have added one between our look and our lock. */
 		if (!locked || newest_seal(sealer->state, sealer->trace_id) != newest)
 			return false;
+		sealer->identity_recorded = true;	/* by the first seal */
 		sealer->encodings = load_encodings(sealer->state, true);
 		state_execute(sealer->state, &seals_query, values, NULL, STATE_NOW,
 					  row_receiver(&receiver, receive_earlier_seal, sealer));
@@ -377,6 +381,10 @@ sealer_add(Sealer *sealer, const SealedStep *step, bool backfilled)
 	MemoryContext old_context;
 
 	if (step_set_contains(&sealer->sealed, step->step_index))
+		return;
+	/* a second row of one step_index */
+	if (sealer->added.count > 0 &&
+		sealer->added.intervals[sealer->added.count - 1].last == step->step_index)
 		return;
 	if (sealer->chunk_count == STEPS_A_SEAL ||
 		(sealer->chunk_count > 0 &&

@@ -41,6 +41,9 @@
 
 PG_FUNCTION_INFO_V1(runlink_guard_state);
 
+/* Bytes; a third of a page, which is what an index takes, less what comes with it. */
+#define LONGEST_KEY 2000
+
 #define TRACE_ID(comment)	{"trace_id", VARCHAROID, NULL, comment}
 #define COLUMN(name, type, declared, comment)	{name, type, declared, comment}
 #define COLUMNS_END			{NULL, InvalidOid, NULL, NULL}
@@ -120,12 +123,16 @@ const StateTable state_tables[STATE_TABLE_COUNT] = {
 static State current;
 static bool current_valid = false;
 
+/* Counts what may have changed the state; never wraps in practice. */
+static uint64 invalidations = 0;
+
 /* Above 0 while runlink itself changes the state. */
 static int	writing = 0;
 
 static void
 relation_changed(Datum arg pg_attribute_unused(), Oid relid)
 {
+	invalidations++;
 	if (!OidIsValid(relid))
 		current_valid = false;
 	for (int id = 0; id < STATE_TABLE_COUNT; id++)
@@ -139,6 +146,7 @@ static void
 names_changed(Datum arg pg_attribute_unused(), SysCacheIdentifier cacheid pg_attribute_unused(),
 			  uint32 hashvalue pg_attribute_unused())
 {
+	invalidations++;
 	current_valid = false;
 }
 
@@ -334,16 +342,23 @@ state_open(const char **obstacle)
 {
 	if (!current_valid)
 	{
+		uint64		before = invalidations;
+
 		current.generation++;
-		current_valid = true;	/* what changes meanwhile makes us look again */
 		*obstacle = look_at_state(&current);
 		if (*obstacle != NULL)
-		{
-			current_valid = false;
 			return NULL;
-		}
+		/* What changed meanwhile makes us look again, as does an error. */
+		current_valid = (invalidations == before);
 	}
 	return &current;
+}
+
+/* Is an id, a text value, short enough to be the key of an index? */
+bool
+state_can_index(Datum id)
+{
+	return VARSIZE_ANY_EXHDR(PG_DETOAST_DATUM_PACKED(id)) <= LONGEST_KEY;
 }
 
 /* Is a trace_id, a text value, no longer than the state's columns allow? */
@@ -352,6 +367,8 @@ state_has_room(const State *state, Datum trace_id)
 {
 	struct varlena *text = PG_DETOAST_DATUM_PACKED(trace_id);
 
+	if (!state_can_index(trace_id))
+		return false;
 	return state->trace_id_length < 0 ||
 		(int32) VARSIZE_ANY_EXHDR(text) <= state->trace_id_length ||
 		pg_mbstrlen_with_len(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)) <= state->trace_id_length;

@@ -63,6 +63,7 @@ extern void state_init(void);
 extern bool state_made(void);
 extern Oid	namespace_owner(Oid namespace);
 extern const State *state_open(const char **obstacle);
+extern bool state_can_index(Datum id);
 extern bool state_has_room(const State *state, Datum trace_id);
 extern bool state_insert(Oid relid, const Datum *values, const bool *isnull);
 extern void state_execute(const State *state, KeptQuery *query, const Datum *values,

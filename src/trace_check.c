@@ -316,18 +316,21 @@ find_reordered(Pass *pass)
 	{
 		OddRow	   *odd = &pass->odd_rows[r];
 
-		CHECK_FOR_INTERRUPTS();
 		heap_deform_tuple(odd->row, pass->tupdesc, values, isnull);
 		for (int e = 0; e < pass->odd_expected_count && !odd->reordered; e++)
 		{
 			const SealedStep *other = &pass->odd_expected[e];
 			const Encoding *encoding = encoding_of(pass, other->encoding);
 			uint8		leaf[SHA256_BYTES];
+			MemoryContext old_context = MemoryContextSwitchTo(pass->row_context);
 
+			CHECK_FOR_INTERRUPTS();
 			values[pass->step_index] = Int32GetDatum(other->step_index);
 			odd->reordered = encoding != NULL && other->step_index != odd->step_index &&
 				step_leaf(encoding, values, isnull, other->salt, leaf_scratch(), leaf) &&
 				memcmp(leaf, other->leaf, SHA256_BYTES) == 0;
+			MemoryContextSwitchTo(old_context);
+			MemoryContextReset(pass->row_context);
 		}
 	}
 }

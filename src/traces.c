@@ -115,9 +115,11 @@ bool
 caller_is_auditor(const Run *run, const State *state)
 {
 	Oid			traces = run->binding->relids[APP_AOS_TRACES];
+	Oid			archive = run->binding->relids[APP_AOS_TRACES_ARCHIVE];
 
 	return pg_class_aclcheck(state->relids[STATE_SEAL], GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-		check_enable_rls(traces, InvalidOid, true) != RLS_ENABLED;
+		check_enable_rls(traces, InvalidOid, true) != RLS_ENABLED &&
+		(!OidIsValid(archive) || check_enable_rls(archive, InvalidOid, true) != RLS_ENABLED);
 }
 
 /* Where is a trace that was recorded for the run?  False where the caller is not to know. */

@@ -213,8 +213,10 @@ sort_members(Member *members, uint32 count)
 static pg_noinline void
 grow_members(JsonbWalk *walk, uint32 count)
 {
-	walk->member_capacity = Max(walk->member_capacity * 2, walk->member_count + count);
-	walk->members = repalloc_huge(walk->members, walk->member_capacity * sizeof(Member));
+	uint32		capacity = Max(walk->member_capacity * 2, walk->member_count + count);
+
+	walk->members = repalloc_huge(walk->members, capacity * sizeof(Member));
+	walk->member_capacity = capacity;
 }
 
 /* Adds the members of an object, in order; false where its entries make no sense. */
@@ -271,8 +273,8 @@ begin_container(JsonbWalk *walk, uint32 depth, const char *container, uint32 siz
 
 	if (depth == walk->level_capacity)
 	{
+		walk->levels = repalloc_huge(walk->levels, 2 * walk->level_capacity * sizeof(Level));
 		walk->level_capacity *= 2;
-		walk->levels = repalloc_huge(walk->levels, walk->level_capacity * sizeof(Level));
 	}
 	level = &walk->levels[depth];
 	level->is_object = (header & JB_FOBJECT) != 0;

@@ -3,7 +3,7 @@
 -- trace learns nothing of it; and nothing that an owner can do launders a step.
 
 begin;
-select plan(268);
+select plan(271);
 set local client_min_messages = warning;
 
 create role runlink_test_owner;
@@ -213,6 +213,9 @@ select format('alter table app.%I no force row level security', relname) from pg
 
 -- One becomes an auditor by GRANT, and none any longer by REVOKE, in one session.
 alter table app.aos_traces disable row level security;
+select is(pg_temp.told('runlink_test_seals', 'run-gone-aaa'), 'UNSUPPORTED because the run has no trace',
+  'with a policy on the archive, which may hide the trace: not told');
+alter table app.aos_traces_archive disable row level security;
 select is(pg_temp.told('runlink_test_seals', 'run-gone-aaa') ~ '^trace-gone-aaa FAILED', true, 'with SELECT on seals and no policy on traces: told');
 revoke select on runlink.seal from runlink_test_seals;
 select is(pg_temp.told('runlink_test_seals', 'run-gone-aaa'), 'UNSUPPORTED because the run has no trace', 'and not without SELECT');
@@ -222,6 +225,7 @@ grant runlink_test_auditor to runlink_test_seals;
 select is(pg_temp.told('runlink_test_seals', 'run-gone-aaa') ~ '^trace-gone-aaa FAILED', true, 'but as a member of the auditors');
 revoke runlink_test_auditor from runlink_test_seals;
 alter table app.aos_traces enable row level security;
+alter table app.aos_traces_archive enable row level security;
 
 -- Archived traces: their last seal is told, damage in it too, and never VERIFIED or FAILED.
 
@@ -246,6 +250,17 @@ select is(pg_temp.told('runlink_test_tenant', 'run-archived-aaa'),
     'seal 0 has another chain head than its leaves give', 'archived, and its seal damaged');
 insert into app.aos_traces_archive select * from app.aos_traces where trace_id = 'trace-sealed-aaa';
 select is(pg_temp.told('runlink_test_tenant', 'run-sealed-aaa'), 'trace-sealed-aaa VERIFIED', 'a trace that is in both is there');
+set local session_replication_role = replica;
+delete from app.aos_traces where trace_id = 'trace-sealed-aaa';
+update app.aos_trace_steps set status = 'forged' where trace_id = 'trace-sealed-aaa' and step_index = 1;
+set local session_replication_role = origin;
+select results_eq(
+  $$ select verification_status, first_bad_step, failure_reason from app.runlink_proof('run-sealed-aaa') $$,
+  $$ values ('FAILED', 1, 'the trace is in aos_traces_archive, but its steps are not gone; '
+       '1 step is not as recorded: 1 altered; the first is step 1') $$, 'in the archive alone, with its steps still there');
+select results_eq(
+  $$ select step_index from app.runlink_proof_steps('run-sealed-aaa') where verdict <> 'ok' $$, '{1}'::integer[],
+  'and the altered one is told');
 drop table app.aos_traces_archive;
 select is(pg_temp.told('runlink_test_auditor', 'run-archived-bbb') ~ '^trace-archived-bbb FAILED at 0 \(0 missing, 1 missing, 2 missing\) because the trace is missing from aos_traces;', true,
   'without an archive it is missing');

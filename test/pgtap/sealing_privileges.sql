@@ -2,7 +2,7 @@
 -- forged leaves, state put in the place of ours, hostile names on the search_path.
 
 begin;
-select plan(441);
+select plan(443);
 set local client_min_messages = error;
 set local check_function_bodies = off;
 
@@ -801,6 +801,24 @@ select is_empty('select * from hostile_ran',
 select is(pg_temp.probe('runlink_test_app', pg_temp.step('t', 30)), 'ok', '... a step');
 select lives_ok(pg_temp.step('t', 31), '... and another');
 select is(pg_temp.leaves('t'), '{31}', '... are recorded there');
+
+-- A column of a type of the owner's, whose cast would run as the superuser who enables.
+savepoint s;
+create type app.hostile_text as (value text);
+create function app.hostile_cast(app.hostile_text) returns varchar language plpgsql as $$
+begin
+  insert into pg_temp.hostile_ran values ('cast');
+  return 'run';
+end $$;
+create cast (app.hostile_text as varchar) with function app.hostile_cast(app.hostile_text)
+  as assignment;
+set local session_replication_role = replica;
+alter table app.aos_traces alter run_id type app.hostile_text using row(run_id)::app.hostile_text;
+set local session_replication_role = origin;
+select throws_ok('select app.runlink_enable_sealing()', '42804', null,
+  'a run_id of a type of the owner''s is refused');
+select is_empty('select * from hostile_ran', '... and its cast did not run');
+rollback to s;
 
 select * from finish();
 rollback;

@@ -487,12 +487,13 @@ select format('seal.%s of seal %s', title, seal_no), trace,
   case when newest then '' else format('^seal %s does not follow from the one before it$', seal_no + 1) end
 from sealed_part cross join (values
   ('sealed_at', 'sealed_at = sealed_at + interval ''1 microsecond'''), ('final', 'final = not final'),
-  ('trace_status', 'trace_status = ''completed '''), ('backfilled, higher', 'backfilled = backfilled + 1')) as v (title, change);
+  ('trace_status', 'trace_status = ''completed ''')) as v (title, change);
 insert into tampering (title, trace, damage, expected, reason)
 select format('seal.%s of seal %s', title, seal_no), trace,
   format('update runlink.seal set %s where trace_id = ''<trace>'' and seal_no = %s', change, seal_no),
   trace || ' FAILED', format('^seal %s %s$', seal_no, reason)
 from sealed_part cross join (values
+  ('backfilled, higher', 'backfilled = backfilled + 1', 'counts other steps than it has'),
   ('backfilled, too high', 'backfilled = 100', 'counts other steps than it has'),
   ('backfilled, negative', 'backfilled = -1', 'counts other steps than it has'),
   ('step_count', 'step_count = step_count + 1', 'counts other steps than it has'),
