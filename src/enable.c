@@ -19,7 +19,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -32,6 +31,7 @@
 
 #include "application.h"
 #include "encoding.h"
+#include "run.h"
 #include "state.h"
 
 PG_FUNCTION_INFO_V1(runlink_enable_sealing);
@@ -67,18 +67,6 @@ require_superuser(const char *function)
 				 errmsg("permission denied for %s", function),
 				 errdetail("It makes triggers on the application's tables and a role that owns the state."),
 				 errhint("Call it as a superuser.")));
-}
-
-static void
-require_utf8(void)
-{
-	if (GetDatabaseEncoding() != PG_UTF8)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sealing needs a database encoded in UTF8"),
-				 errdetail("This database is encoded in %s, and leaves are hashes over UTF-8 text.",
-						   GetDatabaseEncodingName()),
-				 errhint("Restore a dump into a database created with ENCODING 'UTF8'.")));
 }
 
 /* A table of the application that can have triggers. */
@@ -394,7 +382,7 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 	int			nest_level;
 
 	require_superuser("runlink_enable_sealing");
-	require_utf8();
+	require_utf8("sealing");
 	SPI_connect();
 	nest_level = limit_waiting();
 	target = find_target(fcinfo->flinfo->fn_oid);

@@ -40,6 +40,19 @@ build_swapped_query(StringInfo sql, const Binding *binding)
 					" WHERE t.id" SQL_EQ "$2 AND t.tenant_id" SQL_EQ "$1");
 }
 
+/* Raises an error unless text is UTF-8 here, as what is hashed has to be. */
+void
+require_utf8(const char *what)
+{
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s needs a database encoded in UTF8", what),
+				 errdetail("This database is encoded in %s, and hashes are over UTF-8 text.",
+						   GetDatabaseEncodingName()),
+				 errhint("Restore a dump into a database created with ENCODING 'UTF8'.")));
+}
+
 /* Are two ids the same?  NULL is the same as none. */
 bool
 same_text(const text *left, const text *right)

@@ -26,6 +26,7 @@ typedef struct Run
 
 extern void run_open(FunctionCallInfo fcinfo, const AppCall *call, Run *run);
 extern Datum run_answer(FunctionCallInfo fcinfo, const AppCall *call, SavedQuery *query);
+extern void require_utf8(const char *what);
 extern bool same_text(const text *left, const text *right);
 extern char *id_for_message(const text *id);
 

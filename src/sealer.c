@@ -119,12 +119,6 @@ begin_chain(Sealer *sealer)
 	merkle_begin(&sealer->tree);
 }
 
-static text *
-copy_text(const text *value)
-{
-	return cstring_to_text_with_len(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-}
-
 /* Goes on from a seal that is there. */
 static void
 receive_earlier_seal(TupleTableSlot *slot, void *sink)
@@ -149,8 +143,8 @@ receive_earlier_seal(TupleTableSlot *slot, void *sink)
 
 	if (!sealer->has_seal)
 	{
-		sealer->run_id = copy_text(seal.text.run_id);
-		sealer->tenant_id = copy_text(seal.text.tenant_id);
+		sealer->run_id = DatumGetTextPCopy(PointerGetDatum(seal.text.run_id));
+		sealer->tenant_id = DatumGetTextPCopy(PointerGetDatum(seal.text.tenant_id));
 		begin_chain(sealer);
 	}
 	leaf = (const uint8 *) VARDATA_ANY(seal.leaves);
@@ -215,8 +209,8 @@ lock_trace(Sealer *sealer)
 			SPI_freetuptable(SPI_tuptable);
 			return false;
 		}
-		sealer->run_id = copy_text(DatumGetTextPP(returned(0, 1, &isnull)));
-		sealer->tenant_id = copy_text(DatumGetTextPP(returned(0, 2, &isnull)));
+		sealer->run_id = DatumGetTextPCopy(returned(0, 1, &isnull));
+		sealer->tenant_id = DatumGetTextPCopy(returned(0, 2, &isnull));
 		SPI_freetuptable(SPI_tuptable);
 		begin_chain(sealer);
 	}
