@@ -33,19 +33,19 @@
 #define OF_TRACE " WHERE trace_id" SQL_EQ "$1"
 #define BY_TRACE(text) {.sql = text, .argument_count = 1, .argument_types = {TEXTOID}}
 
-static KeptQuery seal_steps_query =
-BY_TRACE("SELECT steps, final FROM runlink.seal" OF_TRACE " ORDER BY seal_no");
+/* A row a seal, or one of NULLs, with what was recorded of the trace. */
+static KeptQuery look_ahead_query =
+BY_TRACE("SELECT s.steps, s.final, r.first_leaf, r.run_id, r.tenant_id"
+		 " FROM (SELECT (SELECT pg_catalog.min(step_index) FROM runlink.leaf" OF_TRACE ") AS first_leaf,"
+		 " t.run_id::pg_catalog.text, t.tenant_id::pg_catalog.text"
+		 " FROM (SELECT 1) AS one LEFT JOIN runlink.trace t ON t.trace_id" SQL_EQ "$1) AS r"
+		 " LEFT JOIN runlink.seal s ON s.trace_id" SQL_EQ "$1 ORDER BY s.seal_no");
 
 static KeptQuery seals_query =
 BY_TRACE("SELECT " SEAL_COLUMNS " FROM runlink.seal" OF_TRACE " ORDER BY seal_no");
 
 static KeptQuery leaves_query =
 BY_TRACE("SELECT step_index, encoding, leaf, salt FROM runlink.leaf" OF_TRACE " ORDER BY step_index");
-
-static KeptQuery recorded_query =
-BY_TRACE("SELECT (SELECT pg_catalog.min(step_index) FROM runlink.leaf" OF_TRACE "),"
-		 " t.run_id::pg_catalog.text, t.tenant_id::pg_catalog.text"
-		 " FROM (SELECT 1) AS one LEFT JOIN runlink.trace t ON t.trace_id" SQL_EQ "$1");
 
 /* Takes note of damage; the first is told. */
 static void
@@ -55,11 +55,17 @@ note_damage(ExpectedSteps *expected, const char *format, int64 number)
 		expected->damage = MemoryContextStrdup(expected->context, psprintf(format, number));
 }
 
+/* Is a step_index not beyond those of the seals so far? */
+static bool
+is_before_end(const StepSet *sealed, int64 step_index)
+{
+	return sealed->count > 0 && step_index <= sealed->intervals[sealed->count - 1].last;
+}
+
 /* The order of seals among each other, before their leaves are read. */
 static void
-receive_seal_steps(TupleTableSlot *slot, void *sink)
+look_at_seal(ExpectedSteps *expected, TupleTableSlot *slot)
 {
-	ExpectedSteps *expected = sink;
 	StepSet		steps = {0};
 	bool		isnull;
 	int64		before = step_set_size(&expected->sealed);
@@ -68,8 +74,7 @@ receive_seal_steps(TupleTableSlot *slot, void *sink)
 	expected->final_seal = DatumGetBool(slot_getattr(slot, 2, &isnull));
 	if (!read_step_set(slot_getattr(slot, 1, &isnull), &steps))
 		return;					/* told when the seal is read */
-	if (steps.count > 0 && expected->sealed.count > 0 &&
-		steps.intervals[0].first <= expected->sealed.intervals[expected->sealed.count - 1].last)
+	if (steps.count > 0 && is_before_end(&expected->sealed, steps.intervals[0].first))
 		expected->in_order = false;
 	step_set_union(&expected->sealed, &steps);
 	if (step_set_size(&expected->sealed) != before + step_set_size(&steps))
@@ -77,32 +82,45 @@ receive_seal_steps(TupleTableSlot *slot, void *sink)
 }
 
 static void
+look_at_identity(ExpectedSteps *expected, TupleTableSlot *slot)
+{
+	bool		isnull[2];
+	Datum		run_id = slot_getattr(slot, 4, &isnull[0]);
+	Datum		tenant_id = slot_getattr(slot, 5, &isnull[1]);
+
+	if (isnull[0] || isnull[1])
+		return;
+	expected->run_id = DatumGetTextPCopy(run_id);
+	expected->tenant_id = DatumGetTextPCopy(tenant_id);
+	expected->identity_known = true;
+}
+
+static void
+receive_look_ahead(TupleTableSlot *slot, void *sink)
+{
+	ExpectedSteps *expected = sink;
+	bool		no_seal;
+	bool		no_leaf;
+
+	slot_getattr(slot, 2, &no_seal);
+	expected->first_leaf = DatumGetInt32(slot_getattr(slot, 3, &no_leaf));
+	expected->has_leaves = !no_leaf;
+	if (!expected->identity_known)
+		look_at_identity(expected, slot);
+	if (!no_seal)
+		look_at_seal(expected, slot);
+}
+
+static void
 look_ahead(ExpectedSteps *expected)
 {
 	Datum		values[1] = {PointerGetDatum(expected->trace_id)};
 	RowReceiver receiver;
-	Datum		first_leaf;
-	Datum		identity[2];
-	bool		isnull[3];
 
-	state_execute(expected->state, &seal_steps_query, values, NULL, STATE_SNAPSHOT,
-				  row_receiver(&receiver, receive_seal_steps, expected));
-	state_execute(expected->state, &recorded_query, values, NULL, STATE_SNAPSHOT, NULL);
-	first_leaf = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull[0]);
-	for (int i = 0; i < 2; i++)
-		identity[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 2, &isnull[i + 1]);
-
-	if (!isnull[0] && expected->sealed.count > 0 &&
-		DatumGetInt32(first_leaf) <= expected->sealed.intervals[expected->sealed.count - 1].last)
+	state_execute(expected->state, &look_ahead_query, values, NULL, STATE_SNAPSHOT,
+				  row_receiver(&receiver, receive_look_ahead, expected));
+	if (expected->has_leaves && is_before_end(&expected->sealed, expected->first_leaf))
 		expected->in_order = false;
-	if (!isnull[1] && !isnull[2])
-	{
-		expected->run_id = DatumGetTextPCopy(identity[0]);
-		expected->tenant_id = DatumGetTextPCopy(identity[1]);
-		expected->identity_known = true;
-	}
-	expected->has_leaves = !isnull[0];
-	SPI_freetuptable(SPI_tuptable);
 }
 
 static text *

@@ -51,6 +51,7 @@ typedef struct ExpectedSteps
 	text	   *trace_id;
 	MemoryContext context;
 	MemoryContext seal_context; /* of the seal being read */
+	int32		first_leaf;		/* the lowest step_index of a leaf */
 	bool		in_order;		/* seals and leaves come by step_index as they are */
 	Portal		seals;
 	Seal		seal;			/* the newest read */

@@ -371,6 +371,15 @@ typedef struct StepSink
 	text	   *trace_id;
 } StepSink;
 
+static const char *const verdict_names[] = {
+	[STEP_OK] = "ok",
+	[STEP_ALTERED] = "altered",
+	[STEP_MISSING] = "missing",
+	[STEP_REORDERED] = "reordered",
+	[STEP_INSERTED] = "inserted",
+	[STEP_UNSEALED] = "unsealed",
+};
+
 static void
 put_step(void *sink, const StepFinding *finding)
 {
@@ -381,7 +390,7 @@ put_step(void *sink, const StepFinding *finding)
 	Datum		values[7] = {
 		PointerGetDatum(steps->trace_id), Int32GetDatum(finding->step_index),
 		PointerGetDatum(finding->skill_name), PointerGetDatum(finding->status),
-		CStringGetTextDatum(finding->verdict), PointerGetDatum(leaf), PointerGetDatum(expected)
+		CStringGetTextDatum(verdict_names[finding->verdict]), PointerGetDatum(leaf), PointerGetDatum(expected)
 	};
 	bool		isnull[7] = {
 		false, finding->step_index_isnull, finding->skill_name == NULL, finding->status == NULL,

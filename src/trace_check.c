@@ -150,13 +150,13 @@ note_finding(Pass *pass, StepFinding *finding)
 {
 	TraceFindings *findings = pass->findings;
 
-	if (strcmp(finding->verdict, "altered") == 0)
+	if (finding->verdict == STEP_ALTERED)
 		findings->altered++;
-	else if (strcmp(finding->verdict, "missing") == 0)
+	else if (finding->verdict == STEP_MISSING)
 		findings->missing++;
-	else if (strcmp(finding->verdict, "reordered") == 0)
+	else if (finding->verdict == STEP_REORDERED)
 		findings->reordered++;
-	if (strcmp(finding->verdict, "ok") != 0 && strcmp(finding->verdict, "unsealed") != 0)
+	if (finding->verdict != STEP_OK && finding->verdict != STEP_UNSEALED)
 		note_bad_step(pass, finding->step_index);
 	if (pass->final_pass && pass->tell != NULL)
 		pass->tell(pass->sink, finding);
@@ -167,7 +167,7 @@ note_missing(Pass *pass)
 {
 	StepFinding finding = {
 		.step_index = pass->expected->step_index,
-		.verdict = "missing",
+		.verdict = STEP_MISSING,
 		.expected_leaf = pass->expected->leaf,
 	};
 
@@ -218,35 +218,35 @@ check_row(Pass *pass, TupleTableSlot *slot, StepFinding *finding)
 
 	if (finding->step_index_isnull)
 	{
-		finding->verdict = "unsealed";
+		finding->verdict = STEP_UNSEALED;
 		findings->unsealed++;
 	}
 	else if (pass->has_previous && pass->previous == step_index)
 	{
-		finding->verdict = "inserted";
+		finding->verdict = STEP_INSERTED;
 		findings->inserted++;
 	}
 	else if (!advance_to(pass, step_index))
 	{
 		keep_odd_row(pass, step_index, slot);
 		if (was_reordered(pass, step_index))
-			finding->verdict = "reordered";
+			finding->verdict = STEP_REORDERED;
 		else
 		{
 			finding->verdict = pass->expected != NULL && pass->expected->final_seal
-				? "inserted" : "unsealed";
+				? STEP_INSERTED : STEP_UNSEALED;
 			findings->unsealed++;
 		}
 	}
 	else
 	{
 		if (compare_row(pass, slot, leaf, &has_leaf))
-			finding->verdict = "ok";
+			finding->verdict = STEP_OK;
 		else
 		{
 			keep_odd_row(pass, step_index, slot);
 			keep_odd_expected(pass);
-			finding->verdict = was_reordered(pass, step_index) ? "reordered" : "altered";
+			finding->verdict = was_reordered(pass, step_index) ? STEP_REORDERED : STEP_ALTERED;
 		}
 		finding->leaf = has_leaf ? leaf : NULL;
 		finding->expected_leaf = pass->expected->leaf;
@@ -272,7 +272,7 @@ add_to_coordinator_digest(Pass *pass, const StepFinding *finding)
 	const text *skill_name = finding->skill_name;
 	const text *status = finding->status;
 
-	coordinator_digest_step(pass->coordinator, finding->step_index,
+	coordinator_digest_step(pass->coordinator, leaf_scratch(), finding->step_index,
 							skill_name != NULL ? VARDATA_ANY(skill_name) : empty,
 							skill_name != NULL ? VARSIZE_ANY_EXHDR(skill_name) : 0,
 							status != NULL ? VARDATA_ANY(status) : empty,

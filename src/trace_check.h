@@ -13,6 +13,16 @@
 #include "expected.h"
 #include "state.h"
 
+typedef enum StepVerdict
+{
+	STEP_OK,
+	STEP_ALTERED,
+	STEP_MISSING,
+	STEP_REORDERED,
+	STEP_INSERTED,
+	STEP_UNSEALED
+} StepVerdict;
+
 /* What is found of a step; the texts are NULL where the step is missing. */
 typedef struct StepFinding
 {
@@ -20,7 +30,7 @@ typedef struct StepFinding
 	bool		step_index_isnull;
 	text	   *skill_name;
 	text	   *status;
-	const char *verdict;
+	StepVerdict verdict;
 	const uint8 *leaf;			/* of the row; NULL where it has none */
 	const uint8 *expected_leaf; /* recorded or sealed; NULL where none is */
 } StepFinding;

@@ -24,6 +24,8 @@
 
 #define TRACES_A_FETCH 100
 
+#define SQL_NE " OPERATOR(pg_catalog.<>) "
+
 static void build_traces_query(StringInfo sql, const Binding *binding);
 static void build_trace_query(StringInfo sql, const Binding *binding);
 static void build_archived_query(StringInfo sql, const Binding *binding);
@@ -48,6 +50,15 @@ static KeptQuery recorded_query = {
 	" WHERE run_id" SQL_EQ "$1) AS r"
 	" WHERE $2 IS NULL OR r.tenant_id" SQL_EQ "$2"
 	" ORDER BY r.trace_id COLLATE pg_catalog.\"C\"",
+	.argument_count = 2,
+	.argument_types = {TEXTOID, TEXTOID}
+};
+
+/* A row where a trace other than $2 was recorded for run $1. */
+static KeptQuery other_recorded_query = {
+	.sql = "SELECT 1 FROM runlink.seal WHERE run_id" SQL_EQ "$1 AND trace_id" SQL_NE "$2"
+	" UNION ALL SELECT 1 FROM runlink.trace WHERE run_id" SQL_EQ "$1 AND trace_id" SQL_NE "$2"
+	" LIMIT 1",
 	.argument_count = 2,
 	.argument_types = {TEXTOID, TEXTOID}
 };
@@ -158,6 +169,19 @@ find_recorded_trace(const Run *run, const State *state, Trace *trace)
 	return caller_is_auditor(run, state);
 }
 
+/* Was any trace but this one recorded for the run? */
+static bool
+is_other_recorded(const Run *run, const State *state, text *trace_id)
+{
+	Datum		values[2] = {PointerGetDatum(run->run_id), PointerGetDatum(trace_id)};
+	bool		found;
+
+	state_execute(state, &other_recorded_query, values, NULL, STATE_SNAPSHOT, NULL);
+	found = SPI_processed > 0;
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
 /* Traces of the run that aos_traces does not have under it. */
 static int64
 for_each_recorded_trace(const Run *run, const State *state, TellTrace tell, void *sink,
@@ -201,18 +225,19 @@ for_each_trace(const Run *run, const State *state, TellTrace tell, void *sink)
 	MemoryContext trace_context = AllocSetContextCreate(CurrentMemoryContext, "trace",
 														ALLOCSET_DEFAULT_SIZES);
 	Portal		portal = open_query(&traces_query, run->binding, run->run_id, run->tenant_id);
+	text	   *first = NULL;
 	int64		told = 0;
+	uint64		count;
 
-	for (;;)
+	do
 	{
 		SPITupleTable *fetched;
-		uint64		count;
 
 		fetch_rows(portal, TRACES_A_FETCH);
 		fetched = SPI_tuptable;
 		count = SPI_processed;
-		if (count == 0)
-			break;
+		if (told == 0 && count > 0)
+			first = fetched_text(fetched, 0, 1);
 		for (uint64 i = 0; i < count; i++)
 		{
 			MemoryContext old_context = MemoryContextSwitchTo(trace_context);
@@ -224,9 +249,9 @@ for_each_trace(const Run *run, const State *state, TellTrace tell, void *sink)
 		}
 		told += count;
 		SPI_freetuptable(fetched);
-	}
+	} while (count == TRACES_A_FETCH);
 	SPI_cursor_close(portal);
-	if (state != NULL)
+	if (state != NULL && (told != 1 || is_other_recorded(run, state, first)))
 		told += for_each_recorded_trace(run, state, tell, sink, trace_context);
 	MemoryContextDelete(trace_context);
 	return told;

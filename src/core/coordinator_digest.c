@@ -29,15 +29,18 @@ coordinator_digest_begin(Sha256 *sha256, const char *run_id, size_t run_id_lengt
 }
 
 void
-coordinator_digest_step(Sha256 *sha256, int32 step_index,
+coordinator_digest_step(Sha256 *sha256, Canonical *scratch, int32 step_index,
 						const char *skill_name, size_t skill_name_length,
 						const char *status, size_t status_length)
 {
-	char		part[sizeof("-2147483648:")];
 	const char *s = hashed_status(status, status_length);
+	char	   *to = canonical_begin(scratch);
 
-	sha256_update(sha256, part, snprintf(part, sizeof(part), "%d:", step_index));
-	sha256_update(sha256, skill_name, skill_name_length);
-	sha256_update(sha256, ":", 1);
-	sha256_update(sha256, s, strlen(s));
+	to = canonical_int64(scratch, to, step_index);
+	to = canonical_char(scratch, to, ':');
+	to = canonical_bytes(scratch, to, skill_name, skill_name_length);
+	to = canonical_char(scratch, to, ':');
+	to = canonical_bytes(scratch, to, s, strlen(s));
+	canonical_end(scratch, to);
+	sha256_update(sha256, scratch->data, scratch->length);
 }

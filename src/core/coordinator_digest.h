@@ -16,10 +16,11 @@
 #ifndef RUNLINK_COORDINATOR_DIGEST_H
 #define RUNLINK_COORDINATOR_DIGEST_H
 
+#include "core/canonical.h"
 #include "core/sha256.h"
 
 extern void coordinator_digest_begin(Sha256 *sha256, const char *run_id, size_t run_id_length);
-extern void coordinator_digest_step(Sha256 *sha256, int32 step_index,
+extern void coordinator_digest_step(Sha256 *sha256, Canonical *scratch, int32 step_index,
 									const char *skill_name, size_t skill_name_length,
 									const char *status, size_t status_length);
 
