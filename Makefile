@@ -13,6 +13,7 @@ bench:
 	@bench/evidence
 	@bench/proof
 	@bench/record
+	@bench/leaf
 check-interop:
 	@test/interop/jcs
 

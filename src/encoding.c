@@ -128,7 +128,27 @@ encoding_key(const uint8 id[SHA256_BYTES])
 	return (int32) ((uint32) id[0] << 24 | (uint32) id[1] << 16 | (uint32) id[2] << 8 | id[3]);
 }
 
-/* Writes the text of an encoding and its id. */
+/* The columns in the order in which their values are hashed. */
+static void
+order_columns(Encoding *encoding)
+{
+	int			count = 0;
+
+	encoding->in_hash_order = palloc(sizeof(CoveredColumn *) * encoding->count);
+	for (int i = 0; i < encoding->count; i++)
+	{
+		if (is_payload(&encoding->columns[i]))
+			encoding->in_hash_order[count++] = &encoding->columns[i];
+	}
+	encoding->payload_count = count;
+	for (int i = 0; i < encoding->count; i++)
+	{
+		if (!is_payload(&encoding->columns[i]))
+			encoding->in_hash_order[count++] = &encoding->columns[i];
+	}
+}
+
+/* Completes an encoding that has its columns: writes its text and id. */
 static void
 describe_encoding(Encoding *encoding)
 {
@@ -155,6 +175,7 @@ describe_encoding(Encoding *encoding)
 	encoding->key = encoding_key(encoding->id);
 	canonical_char(text, to, '\0');
 	encoding->text = text->data;
+	order_columns(encoding);
 }
 
 static bool
@@ -486,21 +507,18 @@ append_value(Canonical *canonical, char *to, const CoveredColumn *column, Datum 
 	return NULL;
 }
 
-/* Appends the payload values, or the others, as an array; NULL: one has no canonical form. */
+/* Appends the values of columns as an array; NULL: one has no canonical form. */
 static char *
-append_values(Canonical *canonical, char *to, const Encoding *encoding, bool payload,
+append_values(Canonical *canonical, char *to, CoveredColumn *const *columns, int count,
 			  const Datum *values, const bool *isnull)
 {
-	char		separator = '[';
-
-	for (int i = 0; i < encoding->count; i++)
+	to = canonical_char(canonical, to, '[');
+	for (int i = 0; i < count; i++)
 	{
-		const CoveredColumn *column = &encoding->columns[i];
+		const CoveredColumn *column = columns[i];
 
-		if (is_payload(column) != payload)
-			continue;
-		to = canonical_char(canonical, to, separator);
-		separator = ',';
+		if (i > 0)
+			to = canonical_char(canonical, to, ',');
 		if (column->position < 0 || isnull[column->position])
 			to = canonical_literal(canonical, to, "null");
 		else
@@ -508,8 +526,6 @@ append_values(Canonical *canonical, char *to, const Encoding *encoding, bool pay
 		if (to == NULL)
 			return NULL;
 	}
-	if (separator == '[')
-		to = canonical_char(canonical, to, separator);
 	return canonical_char(canonical, to, ']');
 }
 
@@ -524,12 +540,13 @@ bool
 step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
 		  const uint8 salt[SALT_BYTES], Canonical *scratch, uint8 leaf[SHA256_BYTES])
 {
+	int			payload_count = encoding->payload_count;
 	uint8		payload_digest[SHA256_BYTES];
 	char	   *to = canonical_begin(scratch);
 
 	to = canonical_literal(scratch, to, "runlink-payload/v1\n");
 	to = canonical_bytes(scratch, to, salt, SALT_BYTES);
-	to = append_values(scratch, to, encoding, true, values, isnull);
+	to = append_values(scratch, to, encoding->in_hash_order, payload_count, values, isnull);
 	if (to == NULL)
 		return false;
 	canonical_end(scratch, to);
@@ -539,7 +556,8 @@ step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
 	to = canonical_char(scratch, to, ENTRY_PREFIX);
 	to = canonical_bytes(scratch, to, encoding->id, SHA256_BYTES);
 	to = canonical_bytes(scratch, to, payload_digest, SHA256_BYTES);
-	to = append_values(scratch, to, encoding, false, values, isnull);
+	to = append_values(scratch, to, encoding->in_hash_order + payload_count,
+					   encoding->count - payload_count, values, isnull);
 	if (to == NULL)
 		return false;
 	canonical_end(scratch, to);

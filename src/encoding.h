@@ -33,7 +33,9 @@ typedef struct Encoding
 	int32		key;			/* the first four bytes of id: enough to find it by */
 	const char *text;			/* what id is the hash of */
 	int			count;
-	CoveredColumn *columns;
+	CoveredColumn *columns;		/* by name */
+	int			payload_count;
+	CoveredColumn **in_hash_order;	/* the payload columns, then the others */
 	struct Encoding *next;		/* in a list of them */
 } Encoding;
 
