@@ -25,6 +25,13 @@
 	object_aclcheck(NamespaceRelationId, namespace, role, mode)
 #endif
 
+/* 16 lets the making of a range fail without an error. */
+#if PG_VERSION_NUM >= 160000
+#define make_nonempty_range(type, lower, upper) make_range(type, lower, upper, false, NULL)
+#else
+#define make_nonempty_range(type, lower, upper) make_range(type, lower, upper, false)
+#endif
+
 /* 19 made a type of the enumeration that numbers the system caches. */
 #if PG_VERSION_NUM < 190000
 typedef int SysCacheIdentifier;

@@ -87,6 +87,23 @@ read_step_set(Datum value, StepSet *set)
 	return true;
 }
 
+/* Makes an int8multirange of step indexes, palloc'd. */
+Datum
+write_step_set(const StepSet *set)
+{
+	TypeCacheEntry *type = lookup_type_cache(INT8MULTIRANGEOID, TYPECACHE_MULTIRANGE_INFO);
+	RangeType **ranges = palloc(sizeof(RangeType *) * Max(set->count, 1));
+
+	for (int i = 0; i < set->count; i++)
+	{
+		RangeBound	lower = {.val = Int64GetDatum(set->intervals[i].first), .inclusive = true, .lower = true};
+		RangeBound	upper = {.val = Int64GetDatum(set->intervals[i].last + 1)};
+
+		ranges[i] = make_nonempty_range(type->rngtype, &lower, &upper);
+	}
+	return MultirangeTypePGetDatum(make_multirange(INT8MULTIRANGEOID, type->rngtype, set->count, ranges));
+}
+
 /* Copies a bytea value to where length bytes are wanted; what it lacks is zero. */
 void
 copy_bytes(uint8 *to, Datum value, size_t length)

@@ -45,6 +45,7 @@ extern Encoding *load_encodings(const State *state, bool now);
 extern const Encoding *find_encoding(const Encoding *encodings, int32 key);
 extern void copy_bytes(uint8 *to, Datum value, size_t length);
 extern bool read_step_set(Datum multirange, StepSet *set);
+extern Datum write_step_set(const StepSet *set);
 extern const char *read_seal(const Datum *values, const bool *isnull, const Encoding *encodings,
 							 Seal *seal);
 

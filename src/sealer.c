@@ -42,48 +42,25 @@ static KeptQuery lock_seal_query = {
 	.argument_types = {TEXTOID, INT4OID}
 };
 
+/* Of a trace that has no seal. */
 static KeptQuery lock_identity_query =
 BY_TRACE("SELECT run_id::pg_catalog.text, tenant_id::pg_catalog.text FROM runlink.trace" OF_TRACE
-		 " FOR UPDATE SKIP LOCKED");
+		 " AND NOT EXISTS (SELECT 1 FROM runlink.seal" OF_TRACE ") FOR UPDATE SKIP LOCKED");
 
 static KeptQuery forget_identity_query = BY_TRACE("DELETE FROM runlink.trace" OF_TRACE);
 
 static KeptQuery seals_query =
 BY_TRACE("SELECT " SEAL_COLUMNS " FROM runlink.seal" OF_TRACE " ORDER BY seal_no");
 
-/*
- * The encoding of the first leaf after $3, and the last of the leaves to take
- * with it, at most $2.
- */
-#define AFTER(bound) " AND step_index OPERATOR(pg_catalog.>) " bound
+/* The first $2 leaves after step $3.  What is returned is what is gone, whatever was committed meanwhile. */
+#define AFTER " AND step_index OPERATOR(pg_catalog.>) $3"
 
-static KeptQuery next_leaves_query = {
-	.sql = "SELECT first.encoding, (SELECT pg_catalog.max(l.step_index) FROM"
-	" (SELECT step_index FROM runlink.leaf" OF_TRACE AFTER("$3") " AND encoding" SQL_EQ "first.encoding"
-	" ORDER BY step_index LIMIT $2) AS l)"
-	" FROM runlink.leaf AS first" OF_TRACE AFTER("$3") " ORDER BY step_index LIMIT 1",
+static KeptQuery take_leaves_query = {
+	.sql = "DELETE FROM runlink.leaf" OF_TRACE AFTER " AND step_index OPERATOR(pg_catalog.<=)"
+	" (SELECT pg_catalog.max(l.step_index) FROM (SELECT step_index FROM runlink.leaf" OF_TRACE AFTER
+	" ORDER BY step_index LIMIT $2) AS l) RETURNING step_index, encoding, leaf, salt",
 	.argument_count = 3,
 	.argument_types = {TEXTOID, INT8OID, INT8OID}
-};
-
-/* What is returned is what is gone, whatever was committed meanwhile. */
-static KeptQuery take_leaves_query = {
-	.sql = "DELETE FROM runlink.leaf" OF_TRACE AFTER("$4") " AND encoding" SQL_EQ "$2"
-	" AND step_index OPERATOR(pg_catalog.<=) $3 RETURNING step_index, leaf, salt",
-	.argument_count = 4,
-	.argument_types = {TEXTOID, INT4OID, INT4OID, INT8OID}
-};
-
-static KeptQuery insert_seal_query = {
-	.sql = "INSERT INTO runlink.seal (sealed_at, step_count, backfilled, seal_no, encoding, final,"
-	" trace_id, run_id, tenant_id, trace_status, chain_head, merkle_root, prev, steps, leaves)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-	" $14::pg_catalog.int8multirange, $15) ON CONFLICT DO NOTHING",
-	.argument_count = 15,
-	.argument_types = {
-		TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, INT4OID, BOOLOID, TEXTOID, TEXTOID, TEXTOID,
-		TEXTOID, BYTEAOID, BYTEAOID, BYTEAOID, TEXTOID, BYTEAOID
-	}
 };
 
 struct Sealer
@@ -197,40 +174,39 @@ static bool
 lock_trace(Sealer *sealer)
 {
 	Datum		values[2] = {PointerGetDatum(sealer->trace_id)};
-	int32		newest = newest_seal(sealer->state, sealer->trace_id);
+	RowReceiver receiver;
+	int32		newest;
+	bool		locked;
+	bool		isnull;
 
-	if (newest < 0)
+	execute_now(sealer->state, &lock_identity_query, values, NULL);
+	locked = SPI_processed > 0;
+	if (locked)
 	{
-		bool		isnull;
-
-		execute_now(sealer->state, &lock_identity_query, values, NULL);
-		if (SPI_processed == 0)
-		{
-			SPI_freetuptable(SPI_tuptable);
-			return false;
-		}
 		sealer->run_id = DatumGetTextPCopy(returned(0, 1, &isnull));
 		sealer->tenant_id = DatumGetTextPCopy(returned(0, 2, &isnull));
-		SPI_freetuptable(SPI_tuptable);
-		begin_chain(sealer);
 	}
-	else
+	SPI_freetuptable(SPI_tuptable);
+	if (locked)
 	{
-		RowReceiver receiver;
-		bool		locked;
-
-		values[1] = Int32GetDatum(newest);
-		execute_now(sealer->state, &lock_seal_query, values, NULL);
-		locked = SPI_processed > 0;
-		SPI_freetuptable(SPI_tuptable);
-		/* Another may have added one between our look and our lock. */
-		if (!locked || newest_seal(sealer->state, sealer->trace_id) != newest)
-			return false;
-		sealer->identity_recorded = true;	/* by the first seal */
-		sealer->encodings = load_encodings(sealer->state, true);
-		state_execute(sealer->state, &seals_query, values, NULL, STATE_NOW,
-					  row_receiver(&receiver, receive_earlier_seal, sealer));
+		begin_chain(sealer);
+		return true;
 	}
+
+	newest = newest_seal(sealer->state, sealer->trace_id);
+	if (newest < 0)
+		return false;
+	values[1] = Int32GetDatum(newest);
+	execute_now(sealer->state, &lock_seal_query, values, NULL);
+	locked = SPI_processed > 0;
+	SPI_freetuptable(SPI_tuptable);
+	/* Another may have added one between our look and our lock. */
+	if (!locked || newest_seal(sealer->state, sealer->trace_id) != newest)
+		return false;
+	sealer->identity_recorded = true;	/* by the first seal */
+	sealer->encodings = load_encodings(sealer->state, true);
+	state_execute(sealer->state, &seals_query, values, NULL, STATE_NOW,
+				  row_receiver(&receiver, receive_earlier_seal, sealer));
 	return true;
 }
 
@@ -258,10 +234,8 @@ fold_chunk(Sealer *sealer, Datum *steps, Datum *leaves)
 {
 	bytea	   *packed = make_bytea((size_t) sealer->chunk_count * SEALED_STEP_BYTES);
 	char	   *to = VARDATA(packed);
-	StringInfoData ranges;
+	StepSet		set = {0};
 
-	initStringInfo(&ranges);
-	appendStringInfoChar(&ranges, '{');
 	for (int i = 0; i < sealer->chunk_count; i++)
 	{
 		const SealedStep *step = &sealer->chunk[i];
@@ -271,31 +245,31 @@ fold_chunk(Sealer *sealer, Datum *steps, Datum *leaves)
 		to += SEALED_STEP_BYTES;
 		chain_add(sealer->head, step->leaf);
 		merkle_add(&sealer->tree, step->leaf);
-		if (i == 0 || step->step_index != step[-1].step_index + 1)
-			appendStringInfo(&ranges, "%s[%d,", i == 0 ? "" : ",", step->step_index);
-		if (i + 1 == sealer->chunk_count || step[1].step_index != step->step_index + 1)
-			appendStringInfo(&ranges, INT64_FORMAT ")", (int64) step->step_index + 1);
+		step_set_append(&set, step->step_index, step->step_index);
 	}
-	appendStringInfoChar(&ranges, '}');
-	*steps = PointerGetDatum(cstring_to_text_with_len(ranges.data, ranges.len));
+	*steps = write_step_set(&set);
 	*leaves = PointerGetDatum(packed);
 }
 
-/* The id of an encoding: a seal's text has all of it. */
+/*
+ * The id of an encoding: a seal's text has all of it.  NULL where it is not known.
+ * The last one is kept: most seals have it again.
+ */
 static const uint8 *
 encoding_id(Sealer *sealer, int32 key)
 {
-	const Encoding *encoding = find_encoding(sealer->encodings, key);
+	static uint64 generation = 0;
+	static uint8 id[SHA256_BYTES];
+	const Encoding *encoding;
 
+	if (generation == sealer->state->generation && encoding_key(id) == key)
+		return id;
+	encoding = find_encoding(load_encodings(sealer->state, true), key);
 	if (encoding == NULL)
-	{
-		MemoryContext old_context = MemoryContextSwitchTo(sealer->context);
-
-		sealer->encodings = load_encodings(sealer->state, true);
-		MemoryContextSwitchTo(old_context);
-		encoding = find_encoding(sealer->encodings, key);
-	}
-	return encoding != NULL ? encoding->id : NULL;
+		return NULL;
+	generation = sealer->state->generation;
+	memcpy(id, encoding->id, SHA256_BYTES);
+	return id;
 }
 
 /* Makes a seal of the chunk, which may be empty. */
@@ -307,7 +281,7 @@ flush(Sealer *sealer, bool final)
 	int			count = sealer->chunk_count;
 	uint8		root[SHA256_BYTES];
 	Datum		values[15];
-	char		nulls[16] = "               ";
+	bool		isnull[15] = {false};
 	SealText	seal;
 
 	MemoryContextSwitchTo(context);
@@ -336,7 +310,7 @@ flush(Sealer *sealer, bool final)
 	values[2] = Int64GetDatum(seal.backfilled);
 	values[3] = Int32GetDatum(sealer->next_seal_no);
 	values[4] = Int32GetDatum(count > 0 ? sealer->chunk[0].encoding : 0);
-	nulls[4] = count > 0 ? ' ' : 'n';
+	isnull[4] = (count == 0);
 	values[5] = BoolGetDatum(final);
 	values[6] = PointerGetDatum(sealer->trace_id);
 	values[7] = PointerGetDatum(sealer->run_id);
@@ -345,10 +319,9 @@ flush(Sealer *sealer, bool final)
 	values[10] = hash_datum(sealer->head);
 	values[11] = hash_datum(root);
 	values[12] = seal.prev != NULL ? hash_datum(sealer->newest) : (Datum) 0;
-	nulls[12] = seal.prev != NULL ? ' ' : 'n';
-	execute_now(sealer->state, &insert_seal_query, values, nulls);
+	isnull[12] = (seal.prev == NULL);
 	/* Under a snapshot of the transaction, what another sealed since is not seen before. */
-	if (SPI_processed == 0)
+	if (!state_insert(sealer->state->relids[STATE_SEAL], values, isnull))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not seal trace \"%s\" due to concurrent sealing", text_to_cstring(sealer->trace_id)),
@@ -401,74 +374,82 @@ compare_steps(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+/* Adds steps to seals, those of one encoding together. */
+static void
+add_steps(Sealer *sealer, const SealedStep *steps, uint64 count)
+{
+	bool	   *added = palloc0(Max(count, 1) * sizeof(bool));
+
+	for (uint64 first = 0; first < count; first++)
+	{
+		if (added[first])
+			continue;
+		for (uint64 i = first; i < count; i++)
+		{
+			if (added[i] || steps[i].encoding != steps[first].encoding)
+				continue;
+			sealer_add(sealer, &steps[i], !sealer->identity_recorded);
+			added[i] = true;
+		}
+	}
+	pfree(added);
+}
+
 /*
- * Takes leaves of one encoding after a step, as many as fit into a seal; gives
- * the last of them.  Returns how many they were.
+ * Takes leaves after a step, as many as fit into a seal; gives the last of them.
+ * Returns how many they were.
  */
 static uint64
 take_leaves(Sealer *sealer, int64 *after)
 {
-	Datum		values[4] = {
+	Datum		values[3] = {
 		PointerGetDatum(sealer->trace_id), Int64GetDatum(STEPS_A_SEAL), Int64GetDatum(*after)
 	};
 	SealedStep *taken;
 	uint64		count;
-	int32		encoding;
 	bool		isnull;
 
-	execute_now(sealer->state, &next_leaves_query, values, NULL);
-	if (SPI_processed == 0)
-	{
-		SPI_freetuptable(SPI_tuptable);
-		return 0;
-	}
-	encoding = DatumGetInt32(returned(0, 1, &isnull));
-	values[1] = Int32GetDatum(encoding);
-	values[2] = returned(0, 2, &isnull);
-	values[3] = Int64GetDatum(*after);
-	*after = DatumGetInt32(values[2]);
-	SPI_freetuptable(SPI_tuptable);
 	execute_now(sealer->state, &take_leaves_query, values, NULL);
-
 	count = SPI_processed;
 	taken = palloc(Max(count, 1) * sizeof(SealedStep));
 	for (uint64 i = 0; i < count; i++)
 	{
 		taken[i].step_index = DatumGetInt32(returned(i, 1, &isnull));
-		taken[i].encoding = encoding;
-		copy_bytes(taken[i].leaf, returned(i, 2, &isnull), SHA256_BYTES);
-		copy_bytes(taken[i].salt, returned(i, 3, &isnull), SALT_BYTES);
+		taken[i].encoding = DatumGetInt32(returned(i, 2, &isnull));
+		copy_bytes(taken[i].leaf, returned(i, 3, &isnull), SHA256_BYTES);
+		copy_bytes(taken[i].salt, returned(i, 4, &isnull), SALT_BYTES);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	qsort(taken, count, sizeof(SealedStep), compare_steps);
-	for (uint64 i = 0; i < count; i++)
-		sealer_add(sealer, &taken[i], !sealer->identity_recorded);
+	add_steps(sealer, taken, count);
+	if (count > 0)
+		*after = taken[count - 1].step_index;
 	pfree(taken);
 	return count;
 }
 
 /*
  * Takes all leaves.  Not from the first each time: what was taken lies dead in
- * the index.  A last look finds those of other encodings, and late ones.
+ * the index.  Where that was long, a last look finds those that came late.
  */
 static void
 take_all_leaves(Sealer *sealer)
 {
 	uint64		count;
-	bool		found;
+	int			batches;
 
 	do
 	{
 		int64		after = (int64) PG_INT32_MIN - 1;
 
-		found = false;
+		batches = 0;
 		do
 		{
 			CHECK_FOR_INTERRUPTS();
 			count = take_leaves(sealer, &after);
-			found |= (count > 0);
+			batches++;
 		} while (count >= STEPS_A_SEAL);
-	} while (found);
+	} while (batches > 1);
 }
 
 /*
