@@ -61,14 +61,16 @@ binding_init(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_changed, (Datum) 0);
 }
 
-/* Does the type of a column suit what the map says of it? */
+/*
+ * Does a type suit what is wanted, as the map has it: TEXTOID stands for text and
+ * varchar, InvalidOid for any?  A domain is what it is over.
+ */
 bool
-column_type_fits(const AppColumn *column, Oid type)
+type_fits(Oid wanted, Oid type)
 {
 	Oid			base = getBaseType(type);
 
-	return base == column->type || !OidIsValid(column->type) ||
-		(column->type == TEXTOID && base == VARCHAROID);
+	return base == wanted || !OidIsValid(wanted) || (wanted == TEXTOID && base == VARCHAROID);
 }
 
 /* Does a relation of this kind have rows to be read? */
@@ -130,7 +132,7 @@ verify_columns(const AppTable *table, Oid relid, const AppCall *call)
 		{
 			Oid			type = get_atttype(relid, attnum);
 
-			if (!column_type_fits(column, type))
+			if (!type_fits(column->type, type))
 				ereport(ERROR,
 						(errcode(ERRCODE_DATATYPE_MISMATCH),
 						 errmsg("column \"%s\" of %s has the wrong type",

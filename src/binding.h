@@ -26,7 +26,7 @@ typedef void (*AppendSelectList) (StringInfo sql, const Binding *binding, AppTab
 extern void binding_init(void);
 extern const Binding *binding_open(Oid function, const AppCall *call);
 
-extern bool column_type_fits(const AppColumn *column, Oid type);
+extern bool type_fits(Oid wanted, Oid type);
 extern bool relkind_is_readable(char relkind);
 extern bool table_readable(const AppTable *table, Oid relid, const AppCall *call);
 

@@ -29,7 +29,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "application.h"
+#include "binding.h"
 #include "encoding.h"
 #include "run.h"
 #include "state.h"
@@ -131,7 +131,7 @@ check_column_type(const Target *target, AppTableId id, const char *name, Oid typ
 {
 	Oid			relid = get_relname_relid(app_tables[id].name, target->namespace);
 	AttrNumber	attnum = get_attnum(relid, name);
-	Oid			found = attnum == InvalidAttrNumber ? InvalidOid : getBaseType(get_atttype(relid, attnum));
+	Oid			found;
 
 	if (attnum == InvalidAttrNumber)
 		ereport(ERROR,
@@ -139,7 +139,8 @@ check_column_type(const Target *target, AppTableId id, const char *name, Oid typ
 				 errmsg("column \"%s\" of %s.%s does not exist", name, target->schema, app_tables[id].name),
 				 errdetail("Steps and traces cannot be recorded without it."),
 				 errhint("See %s.runlink_schema_check().", target->schema)));
-	if (found != type && !(type == TEXTOID && found == VARCHAROID))
+	found = get_atttype(relid, attnum);
+	if (!type_fits(type, found))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of %s.%s has the wrong type", name, target->schema,

@@ -30,7 +30,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "application.h"
+#include "binding.h"
 #include "encoding.h"
 #include "record.h"
 #include "sealer.h"
@@ -99,12 +99,9 @@ find_column(RecordedTable *table, TupleDesc tupdesc, const char *name, Oid type)
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-		Oid			base;
 
-		if (attribute->attisdropped || strcmp(NameStr(attribute->attname), name) != 0)
-			continue;
-		base = getBaseType(attribute->atttypid);
-		if (base == type || (type == TEXTOID && base == VARCHAROID))
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0 &&
+			type_fits(type, attribute->atttypid))
 			return i;
 	}
 	table->obstacle = psprintf("it has no column %s of the type expected", name);

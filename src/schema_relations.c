@@ -222,7 +222,7 @@ check_column(const SchemaCheck *check, const AppColumn *column)
 
 		get_atttypetypmodcoll(check->relid, attnum, &type, &typmod, &collation);
 		finding.found = format_type_with_typemod(type, typmod);
-		if (!column_type_fits(column, type))
+		if (!type_fits(column->type, type))
 		{
 			finding.status = "wrong_type";
 			if (mendable)
