@@ -4,9 +4,6 @@
  *	  runlink_enable_sealing and runlink_disable_sealing: the state and the
  *	  triggers, made and taken away.
  *
- * Both run as the superuser who calls them, with search_path set by their SQL
- * functions.
- *
  *-------------------------------------------------------------------------
  */
 #include "compat.h"
@@ -17,19 +14,16 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "binding.h"
+#include "enabling.h"
 #include "encoding.h"
 #include "run.h"
 #include "state.h"
@@ -37,86 +31,25 @@
 PG_FUNCTION_INFO_V1(runlink_enable_sealing);
 PG_FUNCTION_INFO_V1(runlink_disable_sealing);
 
-#define DEFAULT_LOCK_TIMEOUT "2s"
-
 /* The application's tables that get triggers, qualified and quoted. */
 typedef struct Target
 {
 	char	   *schema;			/* quoted */
-	Oid			namespace;
 	char	   *traces;
 	char	   *steps;
 	Oid			steps_relid;
 } Target;
 
-static void
-run_sql(const char *sql)
-{
-	int			result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
-}
-
-static void
-require_superuser(const char *function)
-{
-	if (!superuser())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for %s", function),
-				 errdetail("It makes triggers on the application's tables and a role that owns the state."),
-				 errhint("Call it as a superuser.")));
-}
-
-/* A table of the application that can have triggers. */
-static Oid
-find_table(const Target *target, AppTableId id)
-{
-	Oid			relid = get_relname_relid(app_tables[id].name, target->namespace);
-	char		relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
-
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation %s.%s does not exist", target->schema, app_tables[id].name),
-				 errdetail("Sealing needs the application's traces and steps in the schema of the extension."),
-				 errhint("Create the table by the application's migrations first.")));
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s.%s is not a table", target->schema, app_tables[id].name),
-				 errdetail("Steps are recorded by triggers, which need a table."),
-				 errhint("Create the extension in the schema where the application's tables are.")));
-	return relid;
-}
-
 static Target
-find_target(Oid function)
+find_target(const Enabling *enabling)
 {
-	Target		target = {.namespace = get_func_namespace(function)};
+	Target		target = {.schema = enabling->schema};
 
-	target.schema = pstrdup(quote_identifier(get_namespace_name(target.namespace)));
-	find_table(&target, APP_AOS_TRACES);
-	target.steps_relid = find_table(&target, APP_AOS_TRACE_STEPS);
+	enabling_table(enabling, APP_AOS_TRACES);
+	target.steps_relid = enabling_table(enabling, APP_AOS_TRACE_STEPS);
 	target.traces = psprintf("%s.aos_traces", target.schema);
 	target.steps = psprintf("%s.aos_trace_steps", target.schema);
 	return target;
-}
-
-/*
- * Until AtEOXact_GUC, waits for others no longer than lock_timeout, which is two
- * seconds unless set.
- */
-static int
-limit_waiting(void)
-{
-	int			nest_level = NewGUCNestLevel();
-
-	if (LockTimeout == 0)
-		set_config_option("lock_timeout", DEFAULT_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-						  GUC_ACTION_SAVE, true, 0, false);
-	return nest_level;
 }
 
 static void
@@ -125,41 +58,16 @@ lock_target(const Target *target, const char *mode)
 	run_sql(psprintf("lock table %s, %s in %s mode", target->traces, target->steps, mode));
 }
 
-/* A column that we read as a superuser: of another type, a cast of somebody's would run. */
+/* What we read as a superuser: of another type, a cast of somebody's would run. */
 static void
-check_column_type(const Target *target, AppTableId id, const char *name, Oid type)
+check_columns(const Enabling *enabling)
 {
-	Oid			relid = get_relname_relid(app_tables[id].name, target->namespace);
-	AttrNumber	attnum = get_attnum(relid, name);
-	Oid			found;
-
-	if (attnum == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of %s.%s does not exist", name, target->schema, app_tables[id].name),
-				 errdetail("Steps and traces cannot be recorded without it."),
-				 errhint("See %s.runlink_schema_check().", target->schema)));
-	found = get_atttype(relid, attnum);
-	if (!type_fits(type, found))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" of %s.%s has the wrong type", name, target->schema,
-						app_tables[id].name),
-				 errdetail("Sealing expects %s, found %s.",
-						   type == TEXTOID ? "text or character varying" : format_type_be(type),
-						   format_type_be(found)),
-				 errhint("See %s.runlink_schema_check() for the SQL that mends it.", target->schema)));
-}
-
-static void
-check_column_types(const Target *target)
-{
-	check_column_type(target, APP_AOS_TRACES, "trace_id", TEXTOID);
-	check_column_type(target, APP_AOS_TRACES, "run_id", TEXTOID);
-	check_column_type(target, APP_AOS_TRACES, "tenant_id", TEXTOID);
-	check_column_type(target, APP_AOS_TRACES, "status", TEXTOID);
-	check_column_type(target, APP_AOS_TRACE_STEPS, "trace_id", TEXTOID);
-	check_column_type(target, APP_AOS_TRACE_STEPS, "step_index", INT4OID);
+	enabling_column(enabling, APP_AOS_TRACES, "trace_id", TEXTOID);
+	enabling_column(enabling, APP_AOS_TRACES, "run_id", TEXTOID);
+	enabling_column(enabling, APP_AOS_TRACES, "tenant_id", TEXTOID);
+	enabling_column(enabling, APP_AOS_TRACES, "status", TEXTOID);
+	enabling_column(enabling, APP_AOS_TRACE_STEPS, "trace_id", TEXTOID);
+	enabling_column(enabling, APP_AOS_TRACE_STEPS, "step_index", INT4OID);
 }
 
 /* Refuses a table of steps that a leaf cannot cover. */
@@ -370,6 +278,12 @@ record_running_traces(const Target *target)
 			" on conflict do nothing", STATE_SCHEMA, target->traces, STATE_SCHEMA));
 }
 
+static void
+require_privilege(const char *function)
+{
+	require_superuser(function, "It makes triggers on the application's tables and a role that owns the state.");
+}
+
 /*
  * runlink_enable_sealing() returns void
  *
@@ -378,17 +292,16 @@ record_running_traces(const Target *target)
 Datum
 runlink_enable_sealing(PG_FUNCTION_ARGS)
 {
+	Enabling	enabling;
 	Target		target;
 	const char *obstacle;
-	int			nest_level;
 
-	require_superuser("runlink_enable_sealing");
+	require_privilege("runlink_enable_sealing");
 	require_utf8("sealing");
-	SPI_connect();
-	nest_level = limit_waiting();
-	target = find_target(fcinfo->flinfo->fn_oid);
+	enabling = begin_enabling(fcinfo->flinfo->fn_oid, "Sealing");
+	target = find_target(&enabling);
 	lock_target(&target, "share row exclusive");
-	check_column_types(&target);
+	check_columns(&enabling);
 	check_steps(&target);
 	make_owner();
 	make_schema();
@@ -403,8 +316,7 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 	grant_to_owner_of_steps(&target);
 	make_triggers(&target);
 	record_running_traces(&target);
-	AtEOXact_GUC(true, nest_level);
-	SPI_finish();
+	end_enabling(&enabling);
 	PG_RETURN_VOID();
 }
 
@@ -416,16 +328,14 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 Datum
 runlink_disable_sealing(PG_FUNCTION_ARGS)
 {
+	Enabling	enabling;
 	Target		target;
-	int			nest_level;
 
-	require_superuser("runlink_disable_sealing");
-	SPI_connect();
-	target = find_target(fcinfo->flinfo->fn_oid);
-	nest_level = limit_waiting();
+	require_privilege("runlink_disable_sealing");
+	enabling = begin_enabling(fcinfo->flinfo->fn_oid, "Sealing");
+	target = find_target(&enabling);
 	lock_target(&target, "access exclusive");
 	drop_triggers(&target);
-	AtEOXact_GUC(true, nest_level);
-	SPI_finish();
+	end_enabling(&enabling);
 	PG_RETURN_VOID();
 }
