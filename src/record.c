@@ -19,18 +19,16 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/partition.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "binding.h"
+#include "app_trigger.h"
 #include "encoding.h"
 #include "record.h"
 #include "sealer.h"
@@ -58,6 +56,11 @@ typedef struct RecordedTable
 
 static HTAB *recorded_tables = NULL;
 
+static TriggerWarning not_recorded = {
+	.not_done = "recorded",
+	.hint = "Their proof will say so. See runlink_schema_check() and runlink_enable_sealing().",
+};
+
 static void
 relation_changed(Datum arg pg_attribute_unused(), Oid relid)
 {
@@ -81,33 +84,6 @@ record_init(void)
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 }
 
-/* Is it the application's table in the extension's schema, or a partition of it? */
-static bool
-is_table_of_application(Relation relation, Oid function, AppTableId id)
-{
-	Oid			wanted = get_relname_relid(app_tables[id].name, get_func_namespace(function));
-	Oid			relid = RelationGetRelid(relation);
-
-	if (relation->rd_rel->relispartition)
-		relid = llast_oid(get_partition_ancestors(relid));
-	return OidIsValid(wanted) && relid == wanted;
-}
-
-static int
-find_column(RecordedTable *table, TupleDesc tupdesc, const char *name, Oid type)
-{
-	for (int i = 0; i < tupdesc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
-
-		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0 &&
-			type_fits(type, attribute->atttypid))
-			return i;
-	}
-	table->obstacle = psprintf("it has no column %s of the type expected", name);
-	return -1;
-}
-
 static void
 look_at_table(RecordedTable *table, Relation relation, AppTableId id)
 {
@@ -116,19 +92,19 @@ look_at_table(RecordedTable *table, Relation relation, AppTableId id)
 
 	table->obstacle = NULL;
 	table->encoding_kept_in = 0;
-	table->trace_id = find_column(table, tupdesc, "trace_id", TEXTOID);
+	table->trace_id = find_column(tupdesc, "trace_id", TEXTOID, &table->obstacle);
 	if (id == APP_AOS_TRACE_STEPS)
 	{
-		table->step_index = find_column(table, tupdesc, "step_index", INT4OID);
+		table->step_index = find_column(tupdesc, "step_index", INT4OID, &table->obstacle);
 		table->encoding = encoding_of_table(tupdesc, &unsupported);
 		if (table->encoding == NULL)
 			table->obstacle = psprintf("column %s cannot be covered by a leaf", unsupported);
 	}
 	else
 	{
-		table->run_id = find_column(table, tupdesc, "run_id", TEXTOID);
-		table->tenant_id = find_column(table, tupdesc, "tenant_id", TEXTOID);
-		table->status = find_column(table, tupdesc, "status", TEXTOID);
+		table->run_id = find_column(tupdesc, "run_id", TEXTOID, &table->obstacle);
+		table->tenant_id = find_column(tupdesc, "tenant_id", TEXTOID, &table->obstacle);
+		table->status = find_column(tupdesc, "status", TEXTOID, &table->obstacle);
 	}
 }
 
@@ -175,22 +151,6 @@ open_table(FunctionCallInfo fcinfo, AppTableId id, const char *function_name)
 	table->id = id;
 	table->valid = true;
 	return table;
-}
-
-/* Warns that something is not recorded, once a statement of the client's. */
-static void
-warn_once(Relation relation, const char *obstacle)
-{
-	static TimestampTz warned_statement = 0;
-
-	if (warned_statement == GetCurrentStatementStartTimestamp())
-		return;
-	warned_statement = GetCurrentStatementStartTimestamp();
-	ereport(WARNING,
-			(errcode(ERRCODE_WARNING),
-			 errmsg("rows of \"%s\" are not recorded by runlink", RelationGetRelationName(relation)),
-			 errdetail("In the way: %s.", obstacle),
-			 errhint("Their proof will say so. See runlink_schema_check() and runlink_enable_sealing().")));
 }
 
 static void
@@ -352,7 +312,7 @@ runlink_record_step(PG_FUNCTION_ARGS)
 			obstacle = record_step(state, table, trigger->tg_trigslot);
 	}
 	if (obstacle != NULL)
-		warn_once(trigger->tg_relation, obstacle);
+		warn_once(&not_recorded, trigger->tg_relation, obstacle);
 	return PointerGetDatum(NULL);
 }
 
@@ -432,6 +392,6 @@ runlink_record_trace(PG_FUNCTION_ARGS)
 			seal_ended_trace(state, table, trigger);
 	}
 	if (obstacle != NULL)
-		warn_once(trigger->tg_relation, obstacle);
+		warn_once(&not_recorded, trigger->tg_relation, obstacle);
 	return PointerGetDatum(NULL);
 }

@@ -26,8 +26,8 @@ $node->append_conf('postgresql.conf', qq{
 });
 $node->start;
 $node->safe_psql('postgres',
-	'create role app_owner login; create role app login; create database app');
-$node->safe_psql('app', qq{
+	'create role app_owner login; create role app login; create database app; create database parted');
+my $tables = qq{
 	set client_min_messages = warning;
 	create extension runlink;
 	grant create on schema public to app_owner;
@@ -47,7 +47,8 @@ $node->safe_psql('app', qq{
 		alter plan set default '{}', alter trace set default '{}',
 			alter status set default 'running';
 	grant select, insert, update on all tables in schema public to app;
-});
+};
+$node->safe_psql('app', $tables);
 
 # Runs a script in a session of its own; returns what it prints and what it says on stderr.
 sub session
@@ -310,6 +311,32 @@ query($_) foreach ('vacuum full runlink.leaf', 'vacuum full runlink.seal',
 query(step('upkeep', 4));
 like(leaves('upkeep'), qr/^0,1,(2,)?3,4$/,
 	'VACUUM FULL, CLUSTER, REINDEX and ANALYZE of the state');
+
+#
+# A partition while it is being detached.
+#
+$node->safe_psql('parted', "$tables
+	reset role;
+	alter table aos_trace_steps rename to model;
+	create table aos_trace_steps (like model including defaults) partition by range (step_index);
+	create table steps_part (like model including defaults);
+	alter table aos_trace_steps attach partition steps_part for values from (0) to (100);
+	select runlink_enable_sealing()");
+$reader = $node->background_psql('parted');
+$reader->query_safe('begin; select count(*) from aos_trace_steps');
+my $detacher = $node->background_psql('parted');
+$detacher->query_until(qr/started/,
+	"\\echo started\nalter table aos_trace_steps detach partition steps_part concurrently;\n");
+$node->poll_query_until('parted', 'select inhdetachpending from pg_inherits where inhrelid = '
+	. "'steps_part'::regclass");
+my $into_part = "insert into steps_part (trace_id, step_index) values ('t', 1);";
+my $recorded_in_part = 'select count(*) from runlink.leaf;';
+is(join('', session($into_part . $recorded_in_part, 'parted')), '1',
+	'a partition that is being detached is recorded');
+$reader->query_safe('commit');
+$detacher->query_safe('select 1');
+is(join('', session($into_part . $recorded_in_part, 'parted')), '1', '... until it is');
+$_->quit foreach ($reader, $detacher);
 
 #
 # What is warned of: once a statement, and the statement succeeds.
