@@ -34,6 +34,7 @@ SQL_PARTS = \
 	sql/governance.sql \
 	sql/proof.sql \
 	sql/sealing.sql \
+	sql/views/trace_seal.sql \
 	sql/report.sql
 
 DATA_built = sql/runlink--$(EXTVERSION).sql

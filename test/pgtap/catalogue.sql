@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(105);
+select plan(108);
 set local client_min_messages = warning;
 
 create schema app;
@@ -149,6 +149,9 @@ insert into documented values
    'c', 'volatile', false, 'unsafe', false, false, false,
    'tenant_id text, run_id text, trace_id text, seal_no integer, step_count bigint, added bigint, '
    'backfilled bigint, sealed_at timestamp with time zone'),
+  ('runlink_trace_seal', 'trace_id text', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
+   'sealed_length bigint, backfilled_length bigint, recorded_length bigint, final boolean, root_hash text, '
+   'merkle_root text, sealed_at timestamp with time zone'),
   ('runlink_record_step', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_record_trace', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_guard_state', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
