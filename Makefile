@@ -35,6 +35,14 @@ SQL_PARTS = \
 	sql/proof.sql \
 	sql/sealing.sql \
 	sql/views/trace_seal.sql \
+	sql/views/optional.sql \
+	sql/views/links.sql \
+	sql/views/trace_integrity.sql \
+	sql/views/runs.sql \
+	sql/views/evidence_items.sql \
+	sql/views/governance_events.sql \
+	sql/views/policy_decisions.sql \
+	sql/views/limit_hits.sql \
 	sql/report.sql
 
 DATA_built = sql/runlink--$(EXTVERSION).sql

@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(108);
+select plan(156);
 set local client_min_messages = warning;
 
 create schema app;
@@ -152,6 +152,70 @@ insert into documented values
   ('runlink_trace_seal', 'trace_id text', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
    'sealed_length bigint, backfilled_length bigint, recorded_length bigint, final boolean, root_hash text, '
    'merkle_root text, sealed_at timestamp with time zone'),
+  ('runlink_trace_integrity_rows', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, trace_id text, trace_status text, started_at timestamp with time zone, '
+   'completed_at timestamp with time zone, duration_ms double precision, step_count integer, '
+   'sealing text, sealed_step_count integer, backfilled_step_count integer, '
+   'recorded_step_count integer, unsealed_step_count integer, sealed_as_ended boolean, '
+   'sealed_root_hash text, sealed_merkle_root text, sealed_at timestamp with time zone, '
+   'is_synthetic boolean'),
+  ('runlink_runs_rows', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, parent_run_id text, agent_id text, goal text, status text, '
+   'risk_level text, policy_violation boolean, created_at timestamp with time zone, '
+   'started_at timestamp with time zone, completed_at timestamp with time zone, '
+   'duration_ms double precision, input_tokens integer, output_tokens integer, '
+   'estimated_cost_usd numeric, is_synthetic boolean, incident_count integer, '
+   'policy_evaluation_count integer, decision_count integer, policy_enforcement_count integer, '
+   'limit_breach_count integer, governance_event_count integer, trace_count integer, '
+   'step_count integer, llm_run_record_count integer, legacy_link_count integer, '
+   'other_tenant_count integer, sealing text'),
+  ('runlink_evidence_items_rows', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, domain text, kind text, record_id text, '
+   'occurred_at timestamp with time zone, severity text, outcome text, title text, linked_by text, '
+   'is_synthetic boolean'),
+  ('runlink_governance_events_rows', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, record_id text, occurred_at timestamp with time zone, event_type text, '
+   'entity_type text, entity_id text, actor_type text, actor_id text, action_reason text, linked_by text'),
+  ('runlink_policy_decisions_rows', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, decision_id text, evaluation_id text, '
+   'decided_at timestamp with time zone, decision text, policy_id text, policy_name text, '
+   'match_confidence double precision, linked_by text, is_synthetic boolean, is_simulated boolean'),
+  ('runlink_limit_hits_rows', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, breach_id text, limit_id text, limit_name text, breach_type text, '
+   'breached_at timestamp with time zone, recovered_at timestamp with time zone, '
+   'recovered_after_ms double precision, value_at_breach numeric, limit_value numeric'),
+  ('runlink_incident_links', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, linked_by text, record_id text, occurred_at timestamp with time zone, '
+   'severity text, status text, title text, is_synthetic boolean'),
+  ('runlink_evaluation_links', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, linked_by text, record_id text, policy_id text, policy_name text, '
+   'outcome text, decision text, occurred_at timestamp with time zone, '
+   'match_confidence double precision, is_synthetic boolean, is_simulated boolean'),
+  ('runlink_breach_links', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, record_id text, limit_id text, limit_name text, breach_type text, '
+   'occurred_at timestamp with time zone, recovered_at timestamp with time zone, '
+   'value_at_breach numeric, limit_value numeric'),
+  ('runlink_ledger_links', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, linked_by text, record_id text, occurred_at timestamp with time zone, '
+   'event_type text, entity_type text, entity_id text, actor_type text, actor_id text, '
+   'action_reason text'),
+  ('runlink_record_links', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, domain text, kind text, record_id text, '
+   'occurred_at timestamp with time zone, severity text, outcome text, title text, linked_by text, '
+   'is_synthetic boolean'),
+  ('runlink_enforcement_links_read', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, record_id text, occurred_at timestamp with time zone, outcome text, '
+   'title text, is_synthetic boolean'),
+  ('runlink_enforcement_links', '', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, record_id text, occurred_at timestamp with time zone, outcome text, '
+   'title text, is_synthetic boolean'),
+  ('runlink_llm_record_links_read', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, record_id text, occurred_at timestamp with time zone, outcome text, '
+   'title text, is_synthetic boolean'),
+  ('runlink_llm_record_links', '', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, record_id text, occurred_at timestamp with time zone, outcome text, '
+   'title text, is_synthetic boolean'),
+  ('runlink_optional_support', 'internal', 'internal', 'c', 'stable', true, 'restricted', false, false, false, null),
   ('runlink_record_step', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_record_trace', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_guard_state', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
@@ -215,7 +279,12 @@ select is_empty(
      where ((d.refclassid, d.refobjid) in (select classid, objid from member)
          or (d.refclassid = 'pg_extension'::regclass
            and d.refobjid = (select oid from pg_extension where extname = 'runlink')))
-       and (d.classid, d.objid) not in (select classid, objid from member) $$,
+       and (d.classid, d.objid) not in (select classid, objid from member)
+       -- the rule and the type that are a part of a view of ours
+       and not exists (
+         select from pg_depend part
+         where (part.classid, part.objid) = (d.classid, d.objid) and part.deptype = 'i'
+           and (part.refclassid, part.refobjid) in (select classid, objid from member)) $$,
   'nothing of the application depends on the extension');
 
 savepoint migration;
@@ -306,7 +375,7 @@ rollback to damage;
 -- DROP EXTENSION.
 
 create temp view application_relation as
-  select relname, relkind from pg_class where relnamespace = 'app'::regnamespace;
+  select relname, relkind from pg_class where relnamespace = 'app'::regnamespace and relname !~ '^runlink_';
 create temp table before_drop as select * from application_relation;
 
 savepoint drop_extension;

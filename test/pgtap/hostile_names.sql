@@ -2,7 +2,7 @@
 -- find them: none of them runs, and no answer changes.
 
 begin;
-select plan(103);
+select plan(151);
 set local client_min_messages = warning;
 set local check_function_bodies = off;
 
@@ -54,6 +54,15 @@ language sql stable as $$
     ('proof_json', (public.runlink_proof_json('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text)
       operator(pg_catalog.-) 'verified_at'::pg_catalog.text)::pg_catalog.text),
     ('report', public.runlink_report('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text, 'markdown'::pg_catalog.text)),
+    ('runs', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text) from public.runlink_runs as v)),
+    ('evidence_items', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text order by v.kind, v.record_id)
+      from public.runlink_evidence_items as v)),
+    ('governance_events', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text order by v.record_id)
+      from public.runlink_governance_events as v)),
+    ('policy_decisions', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text order by v.decision_id)
+      from public.runlink_policy_decisions as v)),
+    ('limit_hits', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text) from public.runlink_limit_hits as v)),
+    ('trace_integrity', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text) from public.runlink_trace_integrity as v)),
     ('schema_check', (select pg_catalog.string_agg(c::pg_catalog.text, e'\n'::pg_catalog.text) from public.runlink_schema_check() as c)),
     ('require_schema', public.runlink_require_schema()::pg_catalog.text),
     ('json_string', public.runlink_json_string('{"run_id": "run"}'::pg_catalog.jsonb, 'run_id'::pg_catalog.text))
@@ -61,7 +70,7 @@ $$;
 
 create table answers (scene text, call text, answer text);
 insert into answers select 'nothing hostile', a.* from pg_temp.answers() as a;
-select is(count(*), 11::bigint, 'every call answers where nothing is hostile') from answers where answer is not null;
+select is(count(*), 17::bigint, 'every call and view answers where nothing is hostile') from answers where answer is not null;
 select is(count(*), 23::bigint, 'the evidence is of every kind and link')
 from runlink_evidence('run-linkage-test-001');
 
@@ -185,7 +194,7 @@ declare
 begin
   for f in
     select proname, proretset, prorettype, pg_get_function_arguments(oid) as arguments, pg_get_function_result(oid) as result
-    from pg_proc where pronamespace = 'public'::regnamespace and proname like 'runlink\_%'
+    from pg_proc where pronamespace = 'public'::regnamespace and proname like 'runlink\_%' and prorettype <> 'internal'::regtype
   loop
     execute format('create function %I.%I(%s) returns %s language plpgsql as %L', s, f.proname, f.arguments, f.result,
       pg_temp.body('function ' || f.proname, case when f.proretset or f.prorettype = 'void'::regtype then '' else ' null' end));
