@@ -16,6 +16,8 @@ bench:
 	@bench/leaf
 check-interop:
 	@test/interop/jcs
+	@test/interop/jdbc
+	@test/interop/postgraphile
 
 else
 

@@ -22,7 +22,8 @@ as $$
 $$;
 
 comment on function runlink_governance_events_rows() is
-'The rows of the view runlink_governance_events, whose comment says what they are.
+'@omit
+The rows of the view runlink_governance_events, whose comment says what they are.
 Errors: a table or column that is missing (42P01, 42703) or may not be read (42501).
 Reads one snapshot, as the caller, under row-level security; ACCESS SHARE locks as any SELECT. Inlined into
 the query. Stable, parallel safe; works on a standby.';

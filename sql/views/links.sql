@@ -46,7 +46,8 @@ as $$
 $$;
 
 comment on function runlink_incident_links() is
-'Incidents that name a run, whoever owns it.
+'@omit
+Incidents that name a run, whoever owns it.
 Out: a row for each record of incidents that names one: run_id, tenant_id, linked_by (source_run_id; where
 that is NULL llm_run_id, if runs has such an id), record_id, occurred_at, severity, status, title,
 is_synthetic (NULL where the table does not have it).
@@ -116,7 +117,8 @@ as $$
 $$;
 
 comment on function runlink_evaluation_links() is
-'Policy evaluations that name a run, whoever owns it.
+'@omit
+Policy evaluations that name a run, whoever owns it.
 Out: a row for each record of prevention_records and run that it names: run_id, tenant_id, linked_by
 (run_id; where that is NULL blocked_incident_id, then original_incident_id, if runs has such an id),
 record_id, policy_id, policy_name (of the same tenant only), outcome (as stored), decision (the outcome in
@@ -158,7 +160,8 @@ as $$
 $$;
 
 comment on function runlink_breach_links() is
-'Limit breaches that name a run, whoever owns it.
+'@omit
+Limit breaches that name a run, whoever owns it.
 Out: a row for each record of limit_breaches with a run_id: run_id, tenant_id, record_id, limit_id,
 limit_name (of the same tenant only), breach_type, occurred_at, recovered_at (NULL where the table does not
 have it), value_at_breach, limit_value (at the breach).
@@ -225,7 +228,8 @@ as $$
 $$;
 
 comment on function runlink_ledger_links() is
-'Events of the audit ledger that name a run, whoever owns it.
+'@omit
+Events of the audit ledger that name a run, whoever owns it.
 Out: a row for each event of audit_ledger and run that it names: run_id, tenant_id, linked_by (the first
 that holds of after_state.run_id, after_state.source_run_id, before_state.run_id,
 before_state.source_run_id, where a top-level string of the state is the run id; else entity_id, for an
@@ -304,7 +308,8 @@ as $$
 $$;
 
 comment on function runlink_record_links() is
-'Every record that names a run, whoever owns it.
+'@omit
+Every record that names a run, whoever owns it.
 Out: a row for each record and run that it names, as runlink_evidence_items has them, but with the
 records of other tenants than the run''s.
 Errors: as a SELECT from the tables of the linkage map; policy_enforcements and llm_run_records are read

@@ -37,7 +37,8 @@ as $$
 $$;
 
 comment on function runlink_enforcement_links_read() is
-'What runlink_enforcement_links returns where there is a table policy_enforcements; an error where there
+'@omit
+What runlink_enforcement_links returns where there is a table policy_enforcements; an error where there
 is none (42P01). Stable, parallel safe.';
 
 create function runlink_enforcement_links()
@@ -55,7 +56,8 @@ language c stable parallel restricted rows 10000
 support @extschema@.runlink_optional_support;
 
 comment on function runlink_enforcement_links() is
-'Enforcements of policies that name a run, whoever owns it; no row where there is no table
+'@omit
+Enforcements of policies that name a run, whoever owns it; no row where there is no table
 policy_enforcements.
 Out: a row for each of policy_enforcements with a run_id: run_id, tenant_id, record_id, occurred_at,
 outcome (action_taken), title (name of the rule, of the same tenant only), is_synthetic (NULL: not told).
@@ -87,7 +89,8 @@ as $$
 $$;
 
 comment on function runlink_llm_record_links_read() is
-'What runlink_llm_record_links returns where there is a table llm_run_records; an error where there is
+'@omit
+What runlink_llm_record_links returns where there is a table llm_run_records; an error where there is
 none (42P01). Stable, parallel safe.';
 
 create function runlink_llm_record_links()
@@ -105,7 +108,8 @@ language c stable parallel restricted rows 10000
 support @extschema@.runlink_optional_support;
 
 comment on function runlink_llm_record_links() is
-'Records of calls to a model that name a run, whoever owns it; no row where there is no table
+'@omit
+Records of calls to a model that name a run, whoever owns it; no row where there is no table
 llm_run_records.
 Out: a row for each of llm_run_records: run_id, tenant_id, record_id, occurred_at, outcome
 (execution_status), title (provider/model), is_synthetic (NULL: not told).

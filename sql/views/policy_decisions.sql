@@ -25,7 +25,8 @@ as $$
 $$;
 
 comment on function runlink_policy_decisions_rows() is
-'The rows of the view runlink_policy_decisions, whose comment says what they are.
+'@omit
+The rows of the view runlink_policy_decisions, whose comment says what they are.
 Errors: a table or column that is missing (42P01, 42703) or may not be read (42501), and a rule that is not
 unique in its tenant (21000).
 Reads one snapshot, as the caller, under row-level security; ACCESS SHARE locks as any SELECT. Inlined into

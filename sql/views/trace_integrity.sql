@@ -72,7 +72,8 @@ as $$
 $$;
 
 comment on function runlink_trace_integrity_rows() is
-'The rows of the view runlink_trace_integrity, whose comment says what they are.
+'@omit
+The rows of the view runlink_trace_integrity, whose comment says what they are.
 Errors: a table or column that is missing (42P01, 42703) or may not be read (42501).
 Reads one snapshot, the application''s tables as the caller, under row-level security, leaves and seals as
 runlink_trace_seal does; ACCESS SHARE locks as any SELECT. Inlined into the query. Stable, parallel
