@@ -56,7 +56,7 @@ my %arguments = map { split /\|/, $_, -1 } split /\n/, $primary->safe_psql('post
 			where a.position <= p.pronargs), '')
 	from pg_proc as p join pg_depend as d on d.objid = p.oid and d.classid = 'pg_proc'::regclass
 		join pg_extension as e on e.oid = d.refobjid and d.refclassid = 'pg_extension'::regclass
-	where e.extname = 'runlink' and p.provolatile <> 'v' and p.prokind = 'f'
+	where e.extname = 'runlink' and p.provolatile <> 'v' and p.prokind = 'f' and p.prorettype <> 'internal'::regtype
 });
 cmp_ok(scalar(keys %arguments), '>=', 11, 'the catalogue has the functions');
 
@@ -71,13 +71,14 @@ sub statements
 		my $call =
 		    $arguments{$name} =~ /^run_id,tenant_id(,format)?$/ ? "$name($run, $tenant)"
 		  : $arguments{$name} eq '' ? "$name()"
+		  : $arguments{$name} eq 'trace_id' ? "$name('trace-2')"
 		  : $arguments{$name} eq 'state,key' ? "$name(jsonb_build_object('k', $run), 'k')"
 		  : BAIL_OUT("how is $name($arguments{$name}) called?");
 
 		$script .= "\\echo -- $name\n"
 		  . ($name eq 'runlink_require_schema' ? "select $call;\n"
 			: "select regexp_replace(to_jsonb(answer)::text, '\"(verified_at|computed_at)\": \"[^\"]*\"', '\\1')"
-			. " from $call as answer;\n");
+			. " from $call as answer" . ($name =~ /_(rows|links|read)$/ ? ' order by 1' : '') . ";\n");
 	}
 	return $script;
 }
