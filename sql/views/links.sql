@@ -3,6 +3,8 @@
 -- Columns are named without their table where it is the only one. A column that the table may lack is
 -- then that of a row of NULLs called missing, beside which the table stands in a lateral subquery; and
 -- of a column that is missing all the same, t.goal would be a call of a function goal(runs).
+--
+-- is_old tests the column itself: of its cast to text the planner does not see that a partial index serves.
 
 create function runlink_incident_links()
 returns table (
@@ -24,10 +26,10 @@ as $$
       select null::pg_catalog.text as llm_run_id, null::pg_catalog.bool as is_synthetic
     ) as missing
       cross join lateral (
-        select source_run_id::pg_catalog.text, llm_run_id::pg_catalog.text,
-          tenant_id::pg_catalog.text, id::pg_catalog.text, created_at::pg_catalog.timestamptz,
-          severity::pg_catalog.text, status::pg_catalog.text, title::pg_catalog.text,
-          is_synthetic::pg_catalog.bool
+        select source_run_id::pg_catalog.text, source_run_id is null as is_old,
+          llm_run_id::pg_catalog.text, tenant_id::pg_catalog.text, id::pg_catalog.text,
+          created_at::pg_catalog.timestamptz, severity::pg_catalog.text, status::pg_catalog.text,
+          title::pg_catalog.text, is_synthetic::pg_catalog.bool
         from @extschema@.incidents
       ) as i
   )
@@ -40,7 +42,7 @@ as $$
     union all
     select i.llm_run_id, 'llm_run_id'::pg_catalog.text, i.*
     from incident i
-    where i.source_run_id is null
+    where i.is_old
       and exists (select from @extschema@.runs r where r.id operator(pg_catalog.=) i.llm_run_id)
   ) as l
 $$;
@@ -81,7 +83,8 @@ as $$
         null::pg_catalog.bool as is_synthetic, null::pg_catalog.bool as is_simulated
     ) as missing
       cross join lateral (
-        select run_id::pg_catalog.text as canonical, blocked_incident_id::pg_catalog.text as blocked,
+        select run_id::pg_catalog.text as canonical, run_id is null as is_old,
+          blocked_incident_id::pg_catalog.text as blocked,
           original_incident_id::pg_catalog.text as original, tenant_id::pg_catalog.text,
           id::pg_catalog.text, policy_id::pg_catalog.text, outcome::pg_catalog.text,
           pg_catalog.upper(outcome::pg_catalog.text collate pg_catalog."C")
@@ -106,12 +109,12 @@ as $$
     union all
     select e.blocked, 'blocked_incident_id'::pg_catalog.text, e.*
     from evaluation e
-    where e.canonical is null
+    where e.is_old
       and exists (select from @extschema@.runs r where r.id operator(pg_catalog.=) e.blocked)
     union all
     select e.original, 'original_incident_id'::pg_catalog.text, e.*
     from evaluation e
-    where e.canonical is null and (e.original operator(pg_catalog.=) e.blocked) is not true
+    where e.is_old and (e.original operator(pg_catalog.=) e.blocked) is not true
       and exists (select from @extschema@.runs r where r.id operator(pg_catalog.=) e.original)
   ) as l
 $$;
