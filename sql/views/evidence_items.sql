@@ -39,7 +39,7 @@ comment on view runlink_evidence_items is
 The evidence of every run: a row for each record and run that it belongs to, as runlink_evidence(run_id)
 returns them for one. A run''s records are those of its tenant, of every tenant where the run has none or is
 missing from runs. An old link (llm_run_id, blocked_incident_id, original_incident_id) counts where runs has
-such an id. Records that name no run are not here: runlink_gaps tells of them.
+such an id. Records that name no run are not here.
 Predicates on run_id, tenant_id, kind and occurred_at reach the tables and their indexes.';
 comment on column runlink_evidence_items.run_id is 'The run that the record belongs to';
 comment on column runlink_evidence_items.tenant_id is 'The tenant of the record';

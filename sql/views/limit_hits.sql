@@ -43,8 +43,7 @@ comment on view runlink_limit_hits is
 '@primaryKey breach_id
 @foreignKey (run_id) references runlink_runs (run_id)
 Limits that runs ran into: a row a breach that names a run. A run''s breaches are those of its tenant, of
-every tenant where the run has none or is missing from runs. Breaches that name no run are not here:
-runlink_gaps tells of them.
+every tenant where the run has none or is missing from runs. Breaches that name no run are not here.
 Predicates on run_id, tenant_id and breached_at reach limit_breaches and its indexes.';
 comment on column runlink_limit_hits.run_id is 'The run that ran into the limit';
 comment on column runlink_limit_hits.tenant_id is 'The tenant of the breach';

@@ -43,7 +43,7 @@ comment on view runlink_policy_decisions is
 Policy evaluations that decided something, by run: those whose outcome, in any case, is BLOCKED, WARNED,
 STOPPED, KILLED or PREVENTED; the decisions of runlink_evidence(run_id). A run''s decisions are those of its
 tenant, of every tenant where the run has none or is missing from runs. Evaluations that name no run are not
-here: runlink_gaps tells of them.
+here.
 Predicates on run_id, tenant_id and decided_at reach prevention_records and its indexes.';
 comment on column runlink_policy_decisions.run_id is 'The run that was decided about';
 comment on column runlink_policy_decisions.tenant_id is 'The tenant of the evaluation';
