@@ -14,18 +14,7 @@ set local search_path = app;
 \i test/fixture/schema.sql
 reset role;
 
--- Rows name only the columns that matter to a test.
-select format('alter table %s alter %I set default %L', attrelid::regclass, attname,
-    case
-      when atttypid in ('varchar'::regtype, 'text'::regtype) then 'x'
-      when atttypid = 'jsonb'::regtype then '{}'
-      when atttypid = 'timestamptz'::regtype then '2026-01-01 00:00:00+00'
-      when atttypid = 'boolean'::regtype then 'false'
-      else '0'
-    end)
-  from pg_attribute join pg_class c on c.oid = attrelid
-  where c.relnamespace = 'app'::regnamespace and c.relkind = 'r' and attnum > 0 and attnotnull and not atthasdef
-\gexec
+\i test/fixture/defaults.sql
 -- long ago, so that runlink_seal_pending() takes a running trace for idle
 alter table app.aos_trace_steps alter "timestamp" set default '2026-01-01 00:00:00+00';
 set local search_path = public, tap;

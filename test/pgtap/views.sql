@@ -79,17 +79,7 @@ select results_eq('select count(*) from runlink_evidence_items', 'values (14::bi
 
 -- Awkward rows.
 
-select format('alter table %s alter %I set default %L', attrelid::regclass, attname,
-    case
-      when atttypid in ('varchar'::regtype, 'text'::regtype) then 'x'
-      when atttypid = 'jsonb'::regtype then '{}'
-      when atttypid = 'timestamptz'::regtype then '2026-01-01 00:00:00+00'
-      when atttypid = 'boolean'::regtype then 'false'
-      else '0'
-    end)
-  from pg_attribute join pg_class c on c.oid = attrelid
-  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and attnum > 0 and attnotnull and not atthasdef
-\gexec
+\i test/fixture/defaults.sql
 alter table incidents drop constraint incidents_source_run_id_fkey;
 
 insert into runs (id, tenant_id) values

@@ -9,17 +9,7 @@ create schema app;
 create extension runlink schema app;
 set local search_path = app;
 \i test/fixture/schema.sql
-select format('alter table %s alter %I set default %L', attrelid::regclass, attname,
-    case
-      when atttypid in ('varchar'::regtype, 'text'::regtype) then 'x'
-      when atttypid = 'jsonb'::regtype then '{}'
-      when atttypid = 'timestamptz'::regtype then '2026-01-01 00:00:00+00'
-      when atttypid = 'boolean'::regtype then 'false'
-      else '0'
-    end)
-  from pg_attribute join pg_class c on c.oid = attrelid
-  where c.relnamespace = 'app'::regnamespace and c.relkind = 'r' and attnum > 0 and attnotnull and not atthasdef
-\gexec
+\i test/fixture/defaults.sql
 
 -- Twenty tenants with a hundred runs each; a record of each kind a run, and a foreign one for each.
 create temp table drawn as

@@ -6,17 +6,7 @@ set local client_min_messages = warning;
 
 create extension runlink schema public;
 \i test/fixture/schema.sql
-select format('alter table %s alter %I set default %L', attrelid::regclass, attname,
-    case
-      when atttypid in ('varchar'::regtype, 'text'::regtype) then 'x'
-      when atttypid = 'jsonb'::regtype then '{}'
-      when atttypid = 'timestamptz'::regtype then '2026-01-01 00:00:00+00'
-      when atttypid = 'boolean'::regtype then 'false'
-      else '0'
-    end)
-  from pg_attribute join pg_class c on c.oid = attrelid
-  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and attnum > 0 and attnotnull and not atthasdef
-\gexec
+\i test/fixture/defaults.sql
 
 -- sealed, backfilled, recorded, final
 create function pg_temp.told(trace text) returns text language sql stable as $$

@@ -30,18 +30,7 @@ $source->safe_psql('app', qq{
 		add c_bigint bigint, add c_numeric numeric, add c_real real, add c_timestamp timestamp, add c_date date,
 		add c_bytea bytea, add c_json json,
 		add c_generated text generated always as (skill_name || ' of ' || trace_id) stored;
-	-- Rows name only the columns that matter to a test.
-	select format('alter table %s alter %I set default %L', attrelid::regclass, attname,
-			case
-				when atttypid in ('varchar'::regtype, 'text'::regtype) then 'x'
-				when atttypid = 'jsonb'::regtype then '{}'
-				when atttypid = 'timestamptz'::regtype then '2026-01-01 00:00:00+00'
-				when atttypid = 'boolean'::regtype then 'false'
-				else '0'
-			end)
-		from pg_attribute join pg_class c on c.oid = attrelid
-		where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and attnum > 0 and attnotnull and not atthasdef
-	\\gexec
+	\\i $fixture/defaults.sql
 	create function add_steps(trace text, first integer, last integer) returns void language sql as \$\$
 		insert into public.aos_trace_steps (trace_id, step_index, skill_name, params, outcome_data, "timestamp", cost_cents, duration_ms,
 				c_text, c_char, c_name, c_identifier, c_smallint, c_bigint, c_numeric, c_real, c_timestamp, c_date, c_bytea, c_json)
