@@ -185,13 +185,11 @@ lock_trace(Sealer *sealer)
 	{
 		sealer->run_id = DatumGetTextPCopy(returned(0, 1, &isnull));
 		sealer->tenant_id = DatumGetTextPCopy(returned(0, 2, &isnull));
+		begin_chain(sealer);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	if (locked)
-	{
-		begin_chain(sealer);
 		return true;
-	}
 
 	newest = newest_seal(sealer->state, sealer->trace_id);
 	if (newest < 0)

@@ -48,7 +48,8 @@ static KeptQuery seal_query = {
 	" (SELECT pg_catalog.count(*) FROM runlink.leaf l WHERE l.trace_id" SQL_EQ "$1"
 	" AND NOT EXISTS (SELECT 1 FROM runlink.seal h WHERE h.trace_id" SQL_EQ "$1"
 	" AND h.steps OPERATOR(pg_catalog.@>) l.step_index::pg_catalog.int8)),"
-	" s.final, s.chain_head, s.merkle_root, s.sealed_at, s.seal_no"
+	" s.final, pg_catalog.encode(s.chain_head, 'hex'), pg_catalog.encode(s.merkle_root, 'hex'),"
+	" s.sealed_at, s.seal_no"
 	" FROM (SELECT 1) AS one LEFT JOIN"
 	" (SELECT * FROM runlink.seal WHERE trace_id" SQL_EQ "$1 ORDER BY seal_no DESC LIMIT 1) AS s"
 	" ON true",
@@ -106,20 +107,10 @@ set_unknown(SealRow *row)
 	memset(row->nulls, true, sizeof(row->nulls));
 }
 
-static void
-set_hash(SealRow *row, int column, Datum value)
-{
-	char		hex[SHA256_BYTES * 2];
-
-	hex_encode(VARDATA_ANY(DatumGetByteaPP(value)), SHA256_BYTES, hex);
-	row->values[column] = PointerGetDatum(cstring_to_text_with_len(hex, sizeof(hex)));
-	row->nulls[column] = false;
-}
-
 static bool
 is_hash(Datum value)
 {
-	return VARSIZE_ANY_EXHDR(DatumGetByteaPP(value)) == SHA256_BYTES;
+	return VARSIZE_ANY_EXHDR(DatumGetTextPP(value)) == SHA256_BYTES * 2;
 }
 
 /* Can what the newest seal says be true? */
@@ -136,6 +127,7 @@ seal_is_sound(const Datum *values, const bool *nulls)
 		DatumGetInt64(values[SEAL_BACKFILLED_LENGTH]) <= DatumGetInt64(values[SEAL_SEALED_LENGTH]);
 }
 
+/* Fills in what there is; the row says so far that there is nothing. */
 static void
 look_up_seal(const State *state, text *trace_id, SealRow *row)
 {
@@ -145,8 +137,6 @@ look_up_seal(const State *state, text *trace_id, SealRow *row)
 
 	state_execute(state, &seal_query, &argument, NULL, STATE_SNAPSHOT, NULL);
 	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls);
-
-	set_nothing_recorded(row);
 	row->values[SEAL_RECORDED_LENGTH] = values[SEAL_RECORDED_LENGTH];
 	if (nulls[SEAL_NO])
 		return;
@@ -155,13 +145,8 @@ look_up_seal(const State *state, text *trace_id, SealRow *row)
 		set_unknown(row);
 		return;
 	}
-	row->values[SEAL_SEALED_LENGTH] = values[SEAL_SEALED_LENGTH];
-	row->values[SEAL_BACKFILLED_LENGTH] = values[SEAL_BACKFILLED_LENGTH];
-	row->values[SEAL_FINAL] = values[SEAL_FINAL];
-	set_hash(row, SEAL_ROOT_HASH, values[SEAL_ROOT_HASH]);
-	set_hash(row, SEAL_MERKLE_ROOT, values[SEAL_MERKLE_ROOT]);
-	row->values[SEAL_SEALED_AT] = values[SEAL_SEALED_AT];
-	row->nulls[SEAL_SEALED_AT] = false;
+	memcpy(row->values, values, sizeof(row->values));
+	memset(row->nulls, false, sizeof(row->nulls));
 }
 
 /*
