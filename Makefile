@@ -14,6 +14,7 @@ bench:
 	@bench/proof
 	@bench/record
 	@bench/leaf
+	@bench/dashboard
 check-interop:
 	@test/interop/jcs
 	@test/interop/jdbc

@@ -61,12 +61,15 @@ as $$
     (select pg_catalog.count(*) from @extschema@.runlink_llm_record_links() t
       where t.run_id operator(pg_catalog.=) r.run_id
         and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
-    (select pg_catalog.count(*) from @extschema@.runlink_record_links() t
-      where t.run_id operator(pg_catalog.=) r.run_id
-        and t.kind operator(pg_catalog.<>) 'decision'::pg_catalog.text
-        and t.linked_by operator(pg_catalog.=)
-          any ('{llm_run_id,blocked_incident_id,original_incident_id}'::pg_catalog.text[])
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+    ((select pg_catalog.count(*) from @extschema@.runlink_incident_links() t
+        where t.run_id operator(pg_catalog.=) r.run_id
+          and t.linked_by operator(pg_catalog.=) 'llm_run_id'::pg_catalog.text
+          and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))
+      operator(pg_catalog.+)
+      (select pg_catalog.count(*) from @extschema@.runlink_evaluation_links() t
+        where t.run_id operator(pg_catalog.=) r.run_id
+          and t.linked_by operator(pg_catalog.<>) 'run_id'::pg_catalog.text
+          and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id)))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.runlink_record_links() t
       where t.run_id operator(pg_catalog.=) r.run_id
         and t.kind operator(pg_catalog.<>) 'decision'::pg_catalog.text

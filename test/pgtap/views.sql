@@ -2,7 +2,7 @@
 -- they say of sealing, and what they do without what an installation may lack.
 
 begin;
-select plan(89);
+select plan(90);
 set local client_min_messages = warning;
 
 create extension runlink schema public;
@@ -279,6 +279,8 @@ select unalike(pg_temp.plan_of('select run_id, trace_id, duration_ms from runlin
 select unalike(pg_temp.plan_of('select run_id, step_count from runlink_trace_integrity'), '%runlink_trace_seal%',
   'and looks for no seals where steps are counted');
 select unalike(pg_temp.plan_of('select run_id, trace_id, duration_ms from runlink_trace_integrity'), '%Function Scan%', 'nor elsewhere');
+select unalike(pg_temp.plan_of('select legacy_link_count from runlink_runs'), '%llm_run_records%',
+  'legacy links are looked up where there are some');
 select unalike(pg_temp.plan_of('select run_id, record_id from runlink_evidence_items'), '%policy_rules%', 'a list of evidence looks up no names');
 select unalike(pg_temp.plan_of($$ select * from runlink_evidence_items where kind = 'incident' $$), '%audit_ledger%',
   'evidence of one kind reads no other table');
