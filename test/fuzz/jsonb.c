@@ -2,7 +2,8 @@
  *
  * jsonb.c
  *	  Damages jsonb values at random and makes their canonical form: nothing
- *	  outside a value may be read, whatever its bytes.
+ *	  outside a value may be read, whatever its bytes.  Before that, lets memory
+ *	  run out at each allocation in turn: what was going on then may be begun anew.
  *
  *		jsonb VALUES SECONDS
  *
@@ -14,39 +15,58 @@
  */
 #include "core/canonical.h"
 
+#include <setjmp.h>
 #include <time.h>
 
 #define MOST_VALUES 1000
 
 MemoryContext CurrentMemoryContext = NULL;
 
+/* The allocation that fails, counted down to 0; below, none does. */
+static int	allocations_left = -1;
+static jmp_buf out_of_memory;
+
+/* Leaves by an error, as the server does, once the countdown is over. */
+static void
+count_allocation(void)
+{
+	if (allocations_left == 0)
+		longjmp(out_of_memory, 1);
+	allocations_left--;
+}
+
 void *
 palloc(Size size)
 {
+	count_allocation();
 	return malloc(size);
 }
 
 void *
 palloc0(Size size)
 {
+	count_allocation();
 	return calloc(1, size);
 }
 
 void *
 repalloc_huge(void *pointer, Size size)
 {
+	count_allocation();
 	return realloc(pointer, size);
 }
 
 void *
 MemoryContextAlloc(MemoryContext context pg_attribute_unused(), Size size)
 {
+	count_allocation();
 	return malloc(size);
 }
 
 void *
 MemoryContextAllocHuge(MemoryContext context pg_attribute_unused(), Size size)
 {
+	count_allocation();
 	return malloc(size);
 }
 
@@ -86,6 +106,49 @@ read_values(const char *path, Value *values)
 	return count;
 }
 
+static bool
+append_value(Canonical *canonical, const Value *value)
+{
+	char	   *end = canonical_jsonb(canonical, canonical_begin(canonical),
+									  (const JsonbContainer *) value->bytes, value->length);
+
+	if (end != NULL)
+		canonical_end(canonical, end);
+	return end != NULL;
+}
+
+/*
+ * Makes the form of each value with memory running out at the failing-th
+ * allocation, and once more with enough of it; returns how often it ran out.
+ */
+static int
+run_out_of_memory(const Value *values, int count, int failing, Canonical *expected)
+{
+	volatile int ran_out = 0;
+
+	for (volatile int i = 0; i < count; i++)
+	{
+		Canonical  *canonical = canonical_create();
+
+		if (setjmp(out_of_memory) == 0)
+		{
+			allocations_left = failing;
+			append_value(canonical, &values[i]);
+		}
+		else
+			ran_out++;
+		allocations_left = -1;
+		if (!append_value(canonical, &values[i]) || !append_value(expected, &values[i]) ||
+			canonical->length != expected->length ||
+			memcmp(canonical->data, expected->data, expected->length) != 0)
+		{
+			fprintf(stderr, "value %d has another form once memory ran out at allocation %d\n", i, failing);
+			exit(1);
+		}
+	}
+	return ran_out;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -95,6 +158,7 @@ main(int argc, char **argv)
 	Canonical  *canonical = canonical_create();
 	long		tried = 0;
 	long		refused = 0;
+	int			ran_out;
 
 	if (count == 0)
 	{
@@ -103,13 +167,14 @@ main(int argc, char **argv)
 	}
 	for (int i = 0; i < count; i++)
 	{
-		if (canonical_jsonb(canonical, canonical_begin(canonical),
-							(const JsonbContainer *) values[i].bytes, values[i].length) == NULL)
+		if (!append_value(canonical, &values[i]))
 		{
 			fprintf(stderr, "value %d is refused as it is\n", i);
 			return 1;
 		}
 	}
+	for (int failing = 0; (ran_out = run_out_of_memory(values, count, failing, canonical)) > 0; failing++)
+		printf("memory ran out at allocation %d of %d values\n", failing, ran_out);
 	srandom(time(NULL));
 	while (time(NULL) < end)
 	{
