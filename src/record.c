@@ -270,8 +270,11 @@ record_step(const State *state, RecordedTable *table, TupleTableSlot *slot)
 	if (table->encoding_kept_in != state->generation)
 	{
 		bool		committed;
-		const char *obstacle = keep_encoding(state, table->encoding, &committed);
+		const char *obstacle;
 
+		if (state_open_to_write(STATE_BIT(STATE_LEAF) | STATE_BIT(STATE_ENCODING), &obstacle) == NULL)
+			return obstacle;
+		obstacle = keep_encoding(state, table->encoding, &committed);
 		if (obstacle != NULL)
 			return obstacle;
 		if (committed)
@@ -306,7 +309,7 @@ runlink_record_step(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (obstacle == NULL)
 	{
-		const State *state = state_open(&obstacle);
+		const State *state = state_open_to_write(STATE_BIT(STATE_LEAF), &obstacle);
 
 		if (state != NULL)
 			obstacle = record_step(state, table, trigger->tg_trigslot);
@@ -385,7 +388,7 @@ runlink_record_trace(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	if (obstacle == NULL)
 	{
-		state = state_open(&obstacle);
+		state = state_open_to_write(inserted ? STATE_BIT(STATE_TRACE) : SEALER_TABLES, &obstacle);
 		if (state != NULL && inserted)
 			obstacle = record_identity(state, table, trigger->tg_trigslot);
 		else if (state != NULL)

@@ -243,7 +243,7 @@ runlink_seal_pending(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	source.binding = binding_open(fcinfo->flinfo->fn_oid, &app_call_seal_pending);
-	source.state = state_open(&obstacle);
+	source.state = state_open_to_write(SEALER_TABLES | STATE_BIT(STATE_ENCODING), &obstacle);
 	if (source.state == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -32,6 +32,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -132,13 +133,13 @@ static int	writing = 0;
 static void
 relation_changed(Datum arg pg_attribute_unused(), Oid relid)
 {
-	invalidations++;
-	if (!OidIsValid(relid))
-		current_valid = false;
 	for (int id = 0; id < STATE_TABLE_COUNT; id++)
 	{
-		if (current.relids[id] == relid)
+		if (!OidIsValid(relid) || current.relids[id] == relid)
+		{
+			invalidations++;
 			current_valid = false;
+		}
 	}
 }
 
@@ -263,20 +264,35 @@ has_foreign_trigger(Relation relation)
 	return false;
 }
 
+/* How many characters a column of type varchar takes; -1: any. */
+static int32
+column_length(Relation relation, const char *name)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(relation), name);
+	int32		typmod = TupleDescAttr(RelationGetDescr(relation), attnum - 1)->atttypmod;
+
+	return typmod < 0 ? -1 : typmod - (int32) VARHDRSZ;
+}
+
 /* What is wrong with a table of the state; NULL if nothing. */
 static const char *
-table_obstacle(const StateTable *table, Oid relid, Oid owner)
+table_obstacle(State *state, StateTableId id)
 {
-	Relation	relation;
+	const StateTable *table = &state_tables[id];
+	Oid			relid = state->relids[id];
+	Oid			owner = state->owner;
+	Relation	relation = NULL;
 	Form_pg_class form;
 	const char *obstacle = NULL;
 
-	if (!OidIsValid(relid))
+	if (OidIsValid(relid))
+	{
+		if (get_rel_relkind(relid) != RELKIND_RELATION)
+			return psprintf("runlink.%s is no table", table->name);
+		relation = try_table_open(relid, AccessShareLock);
+	}
+	if (relation == NULL)		/* or gone before we had the lock */
 		return psprintf("there is no table runlink.%s", table->name);
-	if (get_rel_relkind(relid) != RELKIND_RELATION)
-		return psprintf("runlink.%s is no table", table->name);
-
-	relation = table_open(relid, AccessShareLock);
 	form = RelationGetForm(relation);
 	if (form->relowner != owner)
 		obstacle = "runlink.%s is not owned by runlink_owner";
@@ -294,6 +310,8 @@ table_obstacle(const StateTable *table, Oid relid, Oid owner)
 		obstacle = "runlink.%s has a trigger that is not runlink's";
 	else if (has_foreign_index(relation))
 		obstacle = "runlink.%s has an index that is not runlink's";
+	else if (id == STATE_LEAF)
+		state->trace_id_length = column_length(relation, "trace_id");
 	table_close(relation, AccessShareLock);
 	return obstacle != NULL ? psprintf(obstacle, table->name) : NULL;
 }
@@ -302,9 +320,6 @@ static const char *
 look_at_state(State *state)
 {
 	Oid			schema = get_namespace_oid(STATE_SCHEMA, true);
-	Oid			type;
-	int32		typmod;
-	Oid			collation;
 
 	if (!OidIsValid(schema))
 		return "sealing was never enabled";
@@ -322,14 +337,10 @@ look_at_state(State *state)
 		const char *obstacle;
 
 		state->relids[id] = get_relname_relid(state_tables[id].name, schema);
-		obstacle = table_obstacle(&state_tables[id], state->relids[id], state->owner);
+		obstacle = table_obstacle(state, id);
 		if (obstacle != NULL)
 			return obstacle;
 	}
-	get_atttypetypmodcoll(state->relids[STATE_LEAF],
-						  get_attnum(state->relids[STATE_LEAF], "trace_id"),
-						  &type, &typmod, &collation);
-	state->trace_id_length = typmod < 0 ? -1 : typmod - (int32) VARHDRSZ;
 	return NULL;
 }
 
@@ -352,6 +363,41 @@ state_open(const char **obstacle)
 		current_valid = (invalidations == before);
 	}
 	return &current;
+}
+
+/*
+ * Likewise, for who writes into some of the tables, a bit each: they are locked as
+ * for any insert, and stay as they were found until the transaction ends.
+ */
+const State *
+state_open_to_write(int tables, const char **obstacle)
+{
+	for (;;)
+	{
+		const State *state = state_open(obstacle);
+		Oid			locked[STATE_TABLE_COUNT];
+
+		if (state == NULL)
+			return NULL;
+		memcpy(locked, state->relids, sizeof(locked));
+		for (int id = 0; id < STATE_TABLE_COUNT; id++)
+		{
+			if (tables & STATE_BIT(id))
+				LockRelationOid(locked[id], RowExclusiveLock);
+		}
+		if (current_valid)
+			return state;
+
+		/* Something changed before we had the locks: what is found now stays. */
+		state = state_open(obstacle);
+		if (state == NULL || memcmp(locked, state->relids, sizeof(locked)) == 0)
+			return state;
+		for (int id = 0; id < STATE_TABLE_COUNT; id++)
+		{
+			if (tables & STATE_BIT(id))
+				UnlockRelationOid(locked[id], RowExclusiveLock);
+		}
+	}
 }
 
 /* Is an id, a text value, short enough to be the key of an index? */
@@ -402,7 +448,7 @@ insert_into_index(Relation index, HeapTuple row, Relation table, const Datum *va
  * nobody: a row with its key that another transaction is inserting counts as
  * there.  A row that is not inserted after all is never seen, neither here nor by
  * logical decoding.  Goes past triggers and privileges, which were looked at when
- * the state was opened.
+ * the state was opened to write into the table.
  */
 bool
 state_insert(Oid relid, const Datum *values, const bool *isnull)

@@ -24,6 +24,9 @@ typedef enum StateTableId
 	STATE_TABLE_COUNT
 } StateTableId;
 
+/* A table in a set of them. */
+#define STATE_BIT(id)	(1 << (id))
+
 typedef struct StateColumn
 {
 	const char *name;
@@ -63,6 +66,7 @@ extern void state_init(void);
 extern bool state_made(void);
 extern Oid	namespace_owner(Oid namespace);
 extern const State *state_open(const char **obstacle);
+extern const State *state_open_to_write(int tables, const char **obstacle);
 extern bool state_can_index(Datum id);
 extern bool state_has_room(const State *state, Datum trace_id);
 extern bool state_insert(Oid relid, const Datum *values, const bool *isnull);
