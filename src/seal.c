@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * seal.c
- *	  Seals as they are read from the state.
+ *	  Seals as they are read from the state, and what each has to be beside
+ *	  those before it.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,6 +16,7 @@
 #include "utils/typcache.h"
 
 #include "receiver.h"
+#include "run.h"
 #include "seal.h"
 
 static KeptQuery encodings_query = {
@@ -168,4 +170,50 @@ read_seal(const Datum *values, const bool *isnull, const Encoding *encodings, Se
 		return "the encoding of its leaves is not known";
 	seal->text.encoding = encoding->id;
 	return NULL;
+}
+
+/* Adds the leaves of a seal to the chain and the tree. */
+void
+fold_seal(const Seal *seal, uint8 head[SHA256_BYTES], MerkleTree *tree)
+{
+	const uint8 *leaf = (const uint8 *) VARDATA_ANY(seal->leaves);
+	int64		count = step_set_size(&seal->steps);
+
+	for (int64 i = 0; i < count; i++, leaf += SEALED_STEP_BYTES)
+	{
+		chain_add(head, leaf);
+		merkle_add(tree, leaf);
+	}
+}
+
+/*
+ * What is wrong with a seal beside those before it, in words, palloc'd; NULL if
+ * nothing.  head and tree are over all leaves, its own included.
+ */
+char *
+seal_damage(const Seal *seal, const SealsBefore *before,
+			const uint8 head[SHA256_BYTES], const MerkleTree *tree)
+{
+	const char *damage = NULL;
+	uint8		root[SHA256_BYTES];
+
+	if (seal->seal_no != before->count)
+		return psprintf("seal " INT64_FORMAT " is missing", before->count);
+
+	merkle_root(tree, root);
+	if (!same_text(seal->text.run_id, before->run_id) ||
+		!same_text(seal->text.tenant_id, before->tenant_id))
+		damage = "is of another run or tenant";
+	else if (before->count == 0 ? seal->text.prev != NULL : seal->text.prev == NULL ||
+			 memcmp(seal->text.prev, before->hash, SHA256_BYTES) != 0)
+		damage = "does not follow from the one before it";
+	else if (memcmp(seal->text.chain_head, head, SHA256_BYTES) != 0)
+		damage = "has another chain head than its leaves give";
+	else if (memcmp(seal->text.merkle_root, root, SHA256_BYTES) != 0)
+		damage = "has another Merkle root than its leaves give";
+	else if (seal->text.step_count != (int64) tree->size ||
+			 (seal->text.backfilled != before->backfilled &&
+			  seal->text.backfilled != before->backfilled + step_set_size(&seal->steps)))
+		damage = "counts other steps than it has";
+	return damage == NULL ? NULL : psprintf("seal %d %s", seal->seal_no, damage);
 }

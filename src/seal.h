@@ -8,8 +8,10 @@
 #ifndef RUNLINK_SEAL_H
 #define RUNLINK_SEAL_H
 
+#include "core/chain.h"
 #include "core/seal_text.h"
 #include "core/step_set.h"
+#include "core/tlog.h"
 #include "encoding.h"
 #include "state.h"
 
@@ -34,6 +36,16 @@ typedef struct Seal
 	bytea	   *leaves;
 } Seal;
 
+/* What a seal goes on from. */
+typedef struct SealsBefore
+{
+	int64		count;			/* 0: it is the first, and hash means nothing */
+	const uint8 *hash;			/* of the newest */
+	const text *run_id;			/* of the trace */
+	const text *tenant_id;
+	int64		backfilled;
+} SealsBefore;
+
 /* The columns that read_seal takes, in its order. */
 #define SEAL_COLUMNS \
 	"seal_no, step_count, backfilled, encoding, final, sealed_at," \
@@ -48,5 +60,8 @@ extern bool read_step_set(Datum multirange, StepSet *set);
 extern Datum write_step_set(const StepSet *set);
 extern const char *read_seal(const Datum *values, const bool *isnull, const Encoding *encodings,
 							 Seal *seal);
+extern void fold_seal(const Seal *seal, uint8 head[SHA256_BYTES], MerkleTree *tree);
+extern char *seal_damage(const Seal *seal, const SealsBefore *before,
+						 const uint8 head[SHA256_BYTES], const MerkleTree *tree);
 
 #endif							/* RUNLINK_SEAL_H */

@@ -21,8 +21,6 @@
 #include "utils/timestamp.h"
 
 #include "application.h"
-#include "core/chain.h"
-#include "core/tlog.h"
 #include "receiver.h"
 #include "record.h"
 #include "seal.h"
@@ -78,7 +76,7 @@ struct Sealer
 	bool		has_seal;
 	uint8		newest[SHA256_BYTES];	/* hash of the newest seal */
 	bool		newest_final;
-	const char *damage;			/* of a seal that is there; nothing is built on that */
+	bool		damaged;		/* a seal that is there; nothing is built on that */
 	int32		next_seal_no;
 	uint8		head[SHA256_BYTES];
 	MerkleTree	tree;
@@ -96,47 +94,58 @@ begin_chain(Sealer *sealer)
 	merkle_begin(&sealer->tree);
 }
 
+/*
+ * Folds in a seal that is there; false where it is damaged or does not go with
+ * those before it.  What were built on that could not be mended with it.
+ */
+static bool
+take_up_seal(Sealer *sealer, const Seal *seal)
+{
+	SealsBefore before = {
+		sealer->next_seal_no, sealer->newest, sealer->run_id, sealer->tenant_id, sealer->backfilled
+	};
+	int64		sealed = step_set_size(&sealer->sealed);
+
+	fold_seal(seal, sealer->head, &sealer->tree);
+	if (seal_damage(seal, &before, sealer->head, &sealer->tree) != NULL)
+		return false;
+	step_set_union(&sealer->sealed, &seal->steps);
+	if (step_set_size(&sealer->sealed) != sealed + step_set_size(&seal->steps))
+		return false;
+	seal_hash(leaf_scratch(), &seal->text, sealer->newest);
+	sealer->has_seal = true;
+	sealer->newest_final = seal->text.final;
+	sealer->next_seal_no++;
+	sealer->backfilled = seal->text.backfilled;
+	return true;
+}
+
 /* Goes on from a seal that is there. */
 static void
 receive_earlier_seal(TupleTableSlot *slot, void *sink)
 {
 	Sealer	   *sealer = sink;
 	MemoryContext old_context = CurrentMemoryContext;
-	MemoryContext row_context = AllocSetContextCreate(old_context, "seal", ALLOCSET_DEFAULT_SIZES);
-	const uint8 *leaf;
+	MemoryContext row_context;
 	Seal		seal;
-	int64		count;
 
+	if (sealer->damaged)
+		return;
+	row_context = AllocSetContextCreate(old_context, "seal", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(row_context);
 	slot_getallattrs(slot);
-	if (sealer->damage == NULL)
-		sealer->damage = read_seal(slot->tts_values, slot->tts_isnull, sealer->encodings, &seal);
+	sealer->damaged = read_seal(slot->tts_values, slot->tts_isnull, sealer->encodings, &seal) != NULL;
 	MemoryContextSwitchTo(old_context);
-	if (sealer->damage != NULL)
+	if (!sealer->damaged)
 	{
-		MemoryContextDelete(row_context);
-		return;
+		if (!sealer->has_seal)
+		{
+			sealer->run_id = DatumGetTextPCopy(PointerGetDatum(seal.text.run_id));
+			sealer->tenant_id = DatumGetTextPCopy(PointerGetDatum(seal.text.tenant_id));
+			begin_chain(sealer);
+		}
+		sealer->damaged = !take_up_seal(sealer, &seal);
 	}
-
-	if (!sealer->has_seal)
-	{
-		sealer->run_id = DatumGetTextPCopy(PointerGetDatum(seal.text.run_id));
-		sealer->tenant_id = DatumGetTextPCopy(PointerGetDatum(seal.text.tenant_id));
-		begin_chain(sealer);
-	}
-	leaf = (const uint8 *) VARDATA_ANY(seal.leaves);
-	count = step_set_size(&seal.steps);
-	for (int64 i = 0; i < count; i++, leaf += SEALED_STEP_BYTES)
-	{
-		chain_add(sealer->head, leaf);
-		merkle_add(&sealer->tree, leaf);
-	}
-	step_set_union(&sealer->sealed, &seal.steps);
-	seal_hash(leaf_scratch(), &seal.text, sealer->newest);
-	sealer->has_seal = true;
-	sealer->newest_final = seal.text.final;
-	sealer->next_seal_no = seal.seal_no + 1;
-	sealer->backfilled = seal.text.backfilled;
 	MemoryContextDelete(row_context);
 }
 
@@ -475,7 +484,7 @@ seal_trace(const State *state, text *trace_id, text *status, bool identity_recor
 	sealer->trace_id = trace_id;
 	sealer->identity_recorded = identity_recorded;
 	sealer->status = status;
-	if (!lock_trace(sealer) || sealer->damage != NULL)
+	if (!lock_trace(sealer) || sealer->damaged)
 		return false;
 	sealer->chunk = palloc(STEPS_A_SEAL * sizeof(SealedStep));
 	first_seal_no = sealer->next_seal_no;
