@@ -96,7 +96,7 @@ begin_chain(Sealer *sealer)
 
 /*
  * Folds in a seal that is there; false where it is damaged or does not go with
- * those before it.  What were built on that could not be mended with it.
+ * those before it: what is built on it would stay wrong when it is mended.
  */
 static bool
 take_up_seal(Sealer *sealer, const Seal *seal)
