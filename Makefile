@@ -13,6 +13,7 @@ bench:
 	@bench/evidence
 	@bench/proof
 	@bench/record
+	@bench/stamping
 	@bench/leaf
 	@bench/dashboard
 check-interop:
@@ -37,6 +38,7 @@ SQL_PARTS = \
 	sql/governance.sql \
 	sql/proof.sql \
 	sql/sealing.sql \
+	sql/stamping.sql \
 	sql/views/trace_seal.sql \
 	sql/views/optional.sql \
 	sql/views/links.sql \

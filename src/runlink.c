@@ -13,6 +13,7 @@
 #include "record.h"
 #include "seal_pending.h"
 #include "spi.h"
+#include "stamping.h"
 #include "state.h"
 
 RUNLINK_MODULE_MAGIC;
@@ -27,4 +28,5 @@ _PG_init(void)
 	state_init();
 	record_init();
 	seal_pending_init();
+	stamping_init();
 }

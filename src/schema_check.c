@@ -120,6 +120,7 @@ check_schema(Oid function, ReportFinding report, void *sink)
 		check_one_table(&check);
 	}
 	check_sealing(&check);
+	check_stamping(&check);
 }
 
 static void

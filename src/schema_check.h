@@ -56,7 +56,23 @@ extern void check_link_index(const SchemaCheck *check, const AppLink *link);
 extern void check_guard(const SchemaCheck *check, const char *event, int16 event_bit);
 extern void check_constraints(const SchemaCheck *check);
 
+/* A trigger that runlink makes. */
+typedef struct OwnTrigger
+{
+	const char *name;
+	const char *function;
+	int16		type;			/* as in pg_trigger.tgtype */
+} OwnTrigger;
+
+/* schema_triggers.c: such a trigger; SPI must be connected */
+extern char *ask_catalogues(const char *sql, Oid oid, const char *name);
+extern bool own_trigger_is_ok(const SchemaCheck *check, Oid relid, const OwnTrigger *trigger,
+							  Finding *finding);
+
 /* schema_sealing.c: the state and the triggers that write it; SPI must be connected */
 extern void check_sealing(const SchemaCheck *check);
+
+/* schema_stamping.c: the trigger that stamps; SPI must be connected */
+extern void check_stamping(const SchemaCheck *check);
 
 #endif							/* RUNLINK_SCHEMA_CHECK_H */

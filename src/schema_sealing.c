@@ -13,8 +13,6 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -71,28 +69,16 @@ check_state(const SchemaCheck *check)
 	return state_made();
 }
 
-/* One value of a query over the catalogues with the parameters $1 and $2; NULL for none. */
-static char *
-ask(const char *sql, Oid oid, const char *name)
-{
-	Oid			types[2] = {OIDOID, TEXTOID};
-	Datum		values[2] = {ObjectIdGetDatum(oid), CStringGetTextDatum(name)};
-
-	if (SPI_execute_with_args(sql, 2, types, values, NULL, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the catalogues");
-	return SPI_processed == 0 ? NULL : SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-}
-
 /* Could anyone but a superuser act as the owner of the state? */
 static void
 check_owner(const SchemaCheck *check)
 {
 	Finding		finding = begin_sealing_finding("sealing.owner", "role " STATE_OWNER);
-	char	   *members = ask("select string_agg(quote_ident(pg_get_userbyid(m.member)), ', '"
+	char	   *members = ask_catalogues("select string_agg(quote_ident(pg_get_userbyid(m.member)), ', '"
 							  " order by pg_get_userbyid(m.member)) from pg_auth_members m"
 							  " join pg_roles r on r.oid = m.roleid where r.rolname = $2 and $1 = 0",
 							  InvalidOid, STATE_OWNER);
-	char	   *powers = ask("select concat_ws(', ', case when rolsuper then 'superuser' end,"
+	char	   *powers = ask_catalogues("select concat_ws(', ', case when rolsuper then 'superuser' end,"
 							 " case when rolcanlogin then 'login' end,"
 							 " case when rolcreaterole then 'createrole' end,"
 							 " case when rolcreatedb then 'createdb' end,"
@@ -125,55 +111,38 @@ check_owner(const SchemaCheck *check)
 	check->report(check->sink, &finding);
 }
 
-/* What is wrong with the trigger on a table or one of its partitions. */
-#define TRIGGER_FAULTS(function, type) \
-	"select string_agg(f.relid::text || ' ' || f.fault, ', ' order by f.relid::text) from (" \
-	"select p.relid, case when t.oid is null then 'missing'" \
-	" when t.tgfoid is distinct from to_regprocedure(" function ") then 'calls another function'" \
-	" when t.tgtype <> " CppAsString2(type) " then 'fires at another time'" \
-	" when t.tgqual is not null or t.tgattr <> '' then 'fires on a condition'" \
-	" when t.tgenabled not in ('O', 'A') then 'disabled' end as fault" \
-	" from (select $1::regclass as relid" \
-	" union select relid from pg_partition_tree($1)) as p" \
-	" left join pg_trigger t on t.tgrelid = p.relid and t.tgname = $2) as f" \
-	" where f.fault is not null"
-
-/* AFTER ROW; bits of pg_trigger.tgtype */
-#define AFTER_INSERT 5
-#define AFTER_INSERT_UPDATE 21
-#define BEFORE_STATEMENT_CHANGE 58
-
-StaticAssertDecl(AFTER_INSERT == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT), "pg_trigger.tgtype");
-StaticAssertDecl(AFTER_INSERT_UPDATE == (AFTER_INSERT | TRIGGER_TYPE_UPDATE), "pg_trigger.tgtype");
-StaticAssertDecl(BEFORE_STATEMENT_CHANGE == (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_DELETE |
-											 TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_TRUNCATE),
-				 "pg_trigger.tgtype");
-
-/* A trigger of runlink on a table: is it as runlink_enable_sealing() makes it? */
+/* A trigger of sealing: is it as runlink_enable_sealing() makes it? */
 static void
 check_trigger(const SchemaCheck *check, const char *check_id, const char *table, Oid relid,
-			  const char *trigger, const char *function, const char *faults_query, const char *why)
+			  const OwnTrigger *trigger, const char *why)
 {
-	Finding		finding = begin_sealing_finding(check_id, psprintf("%s on %s", trigger, table));
-	char	   *signature = psprintf("%s.%s()", quote_identifier(check->schema), function);
+	Finding		finding = begin_sealing_finding(check_id, psprintf("%s on %s", trigger->name, table));
 
 	if (!OidIsValid(relid))
 		return;					/* told as a table that is missing */
-	finding.expected = psprintf("trigger %s, enabled", trigger);
 	finding.why = why;
-	finding.found = ask(psprintf(faults_query, quote_literal_cstr(signature)), relid, trigger);
-	if (finding.found != NULL)
+	if (!own_trigger_is_ok(check, relid, trigger, &finding))
 	{
-		finding.status = strstr(finding.found, " disabled") != NULL ? "disabled"
-			: strstr(finding.found, " missing") != NULL ? "missing" : "not_valid";
 		finding.remedy = enable_statement(check);
 		finding.why = psprintf("%s; the remedy needs a superuser, and holds SHARE ROW EXCLUSIVE locks on "
 							   "aos_traces and aos_trace_steps for a moment", why);
 	}
-	else
-		finding.found = finding.expected;
 	check->report(check->sink, &finding);
 }
+
+static const OwnTrigger guard = {
+	"runlink_guard", "runlink_guard_state",
+	TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_TRUNCATE
+};
+
+static const OwnTrigger record_step = {
+	"runlink_record_step", "runlink_record_step", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT
+};
+
+static const OwnTrigger record_trace = {
+	"runlink_record_trace", "runlink_record_trace",
+	TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE
+};
 
 /* Everything about sealing, once it was enabled.  SPI must be connected. */
 void
@@ -186,16 +155,12 @@ check_sealing(const SchemaCheck *check)
 		check_trigger(check, psprintf("sealing.guard.%s", state_tables[id].name),
 					  psprintf("%s.%s", STATE_SCHEMA, state_tables[id].name),
 					  get_relname_relid(state_tables[id].name, get_namespace_oid(STATE_SCHEMA, true)),
-					  "runlink_guard", "runlink_guard_state",
-					  TRIGGER_FAULTS("%s", BEFORE_STATEMENT_CHANGE),
+					  &guard,
 					  "it keeps everyone, superusers by mistake included, from changing leaves and seals");
 	check_trigger(check, "sealing.record_step", "aos_trace_steps",
-				  get_relname_relid("aos_trace_steps", check->namespace),
-				  "runlink_record_step", "runlink_record_step", TRIGGER_FAULTS("%s", AFTER_INSERT),
+				  get_relname_relid("aos_trace_steps", check->namespace), &record_step,
 				  "a step that it does not see has no leaf, and its proof is UNSEALED");
 	check_trigger(check, "sealing.record_trace", "aos_traces",
-				  get_relname_relid("aos_traces", check->namespace),
-				  "runlink_record_trace", "runlink_record_trace",
-				  TRIGGER_FAULTS("%s", AFTER_INSERT_UPDATE),
+				  get_relname_relid("aos_traces", check->namespace), &record_trace,
 				  "it records what run a trace is of, and seals the trace when it ends");
 }

@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(156);
+select plan(165);
 set local client_min_messages = warning;
 
 create schema app;
@@ -219,6 +219,9 @@ insert into documented values
   ('runlink_record_step', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_record_trace', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_guard_state', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_enable_run_stamping', '', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_disable_run_stamping', '', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_stamp_run', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_json_string', 'state jsonb, key text', 'text',
    'c', 'immutable', true, 'safe', true, false, true, null);
 
