@@ -48,6 +48,9 @@ SQL_PARTS = \
 	sql/views/governance_events.sql \
 	sql/views/policy_decisions.sql \
 	sql/views/limit_hits.sql \
+	sql/gaps/gap.sql \
+	$(filter-out sql/gaps/gap.sql,$(sort $(wildcard sql/gaps/*.sql))) \
+	sql/gaps.sql \
 	sql/report.sql
 
 DATA_built = sql/runlink--$(EXTVERSION).sql

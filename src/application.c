@@ -20,6 +20,7 @@
 
 #define FOR_RECORDS		(FOR_LINKAGE | FOR_EVIDENCE)
 #define FOR_EVENTS		(FOR_EVIDENCE | FOR_GOVERNANCE)
+#define FOR_LINKS		(FOR_RECORDS | FOR_GAPS)
 
 /* A column whose values cannot be made up again. */
 #define NEEDED(name, use, type, declared) \
@@ -30,6 +31,10 @@
 /* A column whose default is not what lost values were: a time, which is now. */
 #define DEFAULTED(name, use, type, declared, not_null, value) \
 	{name, use, type, declared, false, not_null, value, NULL}
+/* A column that the gaps look at, and evidence tells, where it exists. */
+#define INDIRECT(name, declared) \
+	{name, FOR_GAPS | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, declared, false, false, NULL, \
+	"gaps follow it to a run, or tell by it whether one is missed"}
 /* A column that is only told in the detail of evidence. */
 #define DETAIL(name) \
 	{name, COLUMN_DETAIL, InvalidOid, NULL, false, false, NULL, NULL}
@@ -51,18 +56,19 @@ static const AppColumn runs_columns[] = {
 	NEEDED("id", FOR_RUN_CALLS, TEXTOID, VARCHAR),
 	NULLABLE("tenant_id", FOR_RUN_CALLS, TEXTOID, VARCHAR),
 	NEEDED("goal", FOR_EVIDENCE, TEXTOID, VARCHAR),
-	NEEDED("status", FOR_EVIDENCE, TEXTOID, VARCHAR),
+	NEEDED("status", FOR_EVIDENCE | FOR_GAPS, TEXTOID, VARCHAR),
 	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	{"risk_level", FOR_EVIDENCE | COLUMN_PLAN, TEXTOID, "character varying(20)",
 	true, true, "'NORMAL'", "the run's risk, which run_metrics_driver writes"},
-	{"policy_violation", COLUMN_PLAN | COLUMN_DETAIL, BOOLOID, "boolean",
+	{"policy_violation", FOR_GAPS | COLUMN_PLAN | COLUMN_DETAIL, BOOLOID, "boolean",
 	true, true, "false", "whether the run violated a policy, which run_signal_driver writes"},
 	{"policy_draft_count", COLUMN_PLAN | COLUMN_DETAIL, INT4OID, "integer",
 	true, true, "0", "how many policy drafts the run caused"},
 	{"updated_at", COLUMN_WRITER, TIMESTAMPTZOID, TIMESTAMPTZ, false, false, NULL,
 		"run_metrics_driver and run_signal_driver set it, and the latter compares the id as uuid: "
 	"their updates fail, so risk_level and policy_violation can be stale"},
-	DETAIL("agent_id"), DETAIL("parent_run_id"), DETAIL("attempts"), DETAIL("max_attempts"),
+	INDIRECT("parent_run_id", VARCHAR),
+	DETAIL("agent_id"), DETAIL("attempts"), DETAIL("max_attempts"),
 	DETAIL("error_message"), DETAIL("started_at"), DETAIL("completed_at"), DETAIL("duration_ms"),
 	DETAIL("incident_count"), DETAIL("termination_reason"), DETAIL("stopped_at_step"),
 	DETAIL("violation_policy_id"), DETAIL("execution_mode"), DETAIL("provider_type"),
@@ -84,17 +90,18 @@ static const AppItem runs_items[] = {
 /* ---- incidents ---- */
 
 static const AppColumn incidents_columns[] = {
-	NEEDED("id", FOR_RECORDS | FOR_GOVERNANCE, TEXTOID, "character varying(100)"),
-	NEEDED("tenant_id", FOR_RECORDS | FOR_GOVERNANCE, TEXTOID, "character varying(100)"),
+	NEEDED("id", FOR_LINKS | FOR_GOVERNANCE, TEXTOID, "character varying(100)"),
+	NEEDED("tenant_id", FOR_LINKS | FOR_GOVERNANCE, TEXTOID, "character varying(100)"),
 	NEEDED("title", FOR_EVIDENCE, TEXTOID, "character varying(255)"),
 	NEEDED("severity", FOR_EVIDENCE, TEXTOID, "character varying(20)"),
 	NEEDED("status", FOR_EVIDENCE, TEXTOID, "character varying(20)"),
 	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "pg_catalog.now()"),
-	{"source_run_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_PLAN, TEXTOID, TEXT,
+	{"source_run_id", FOR_LINKS | FOR_GOVERNANCE | COLUMN_PLAN, TEXTOID, TEXT,
 	true, false, NULL, "the run that caused the incident"},
-	{"llm_run_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR,
+	{"llm_run_id", FOR_LINKS | FOR_GOVERNANCE | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR,
 	true, false, NULL, "older incidents name their run here"},
-	DETAIL("lifecycle_state"), DETAIL("category"), DETAIL("trigger_type"), DETAIL("cause_type"),
+	INDIRECT("cause_type", "character varying(16)"),
+	DETAIL("lifecycle_state"), DETAIL("category"), DETAIL("trigger_type"),
 	DETAIL("source_type"), DETAIL("started_at"), DETAIL("ended_at"), DETAIL("resolved_at"),
 	DETAIL("resolved_by"), DETAIL("error_code"), DETAIL("error_message"), DETAIL("cost_impact"),
 	DETAIL("escalated"), DETAIL("inflection_step_index"), SYNTHETIC,
@@ -118,18 +125,18 @@ static const AppItem incidents_items[] = {
 /* ---- policies ---- */
 
 static const AppColumn prevention_records_columns[] = {
-	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR64),
+	NEEDED("id", FOR_EVIDENCE | FOR_GAPS, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_LINKS, TEXTOID, VARCHAR64),
 	NEEDED("policy_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
-	NEEDED("outcome", FOR_RECORDS, TEXTOID, "character varying(32)"),
+	NEEDED("outcome", FOR_LINKS, TEXTOID, "character varying(32)"),
 	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, false, "pg_catalog.now()"),
-	{"run_id", FOR_RECORDS | COLUMN_PLAN, TEXTOID, VARCHAR64, true, false, NULL,
+	{"run_id", FOR_LINKS | COLUMN_PLAN, TEXTOID, VARCHAR64, true, false, NULL,
 		"the run that the policy was evaluated for; this is what migration 124 "
 		"(124_prevention_records_run_id.py) adds together with its index: afterwards stamp the "
 	"migration tool at 124, or the migration will fail on the column"},
-	{"blocked_incident_id", FOR_RECORDS | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64,
+	{"blocked_incident_id", FOR_LINKS | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64,
 	false, true, NULL, "older records name their run here"},
-	{"original_incident_id", FOR_RECORDS | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64,
+	{"original_incident_id", FOR_LINKS | COLUMN_LEGACY | COLUMN_DETAIL, TEXTOID, VARCHAR64,
 	false, true, NULL, "older records name their run here"},
 	DETAIL("pattern_id"), DETAIL("signature_match_confidence"), DETAIL("policy_age_seconds"),
 	DETAIL("calls_evaluated"), DETAIL("is_simulated"), SYNTHETIC,
@@ -168,10 +175,10 @@ static const AppColumn policy_rules_columns[] = {
 };
 
 static const AppColumn policy_enforcements_columns[] = {
-	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR),
-	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR),
+	NEEDED("id", FOR_EVIDENCE | FOR_GAPS, TEXTOID, VARCHAR),
+	NEEDED("tenant_id", FOR_LINKS, TEXTOID, VARCHAR),
 	NEEDED("rule_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR),
-	NULLABLE("run_id", FOR_RECORDS, TEXTOID, VARCHAR),
+	NULLABLE("run_id", FOR_LINKS, TEXTOID, VARCHAR),
 	NEEDED("action_taken", FOR_EVIDENCE, TEXTOID, "character varying(16)"),
 	DEFAULTED("triggered_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	DETAIL("incident_id"), DETAIL("details"),
@@ -193,16 +200,17 @@ static const AppItem policy_enforcements_items[] = {
 /* ---- controls ---- */
 
 static const AppColumn limit_breaches_columns[] = {
-	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR),
-	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR),
-	NEEDED("limit_id", FOR_EVIDENCE | COLUMN_DETAIL, TEXTOID, VARCHAR),
-	{"run_id", FOR_RECORDS | COLUMN_PLAN, TEXTOID, VARCHAR, true, false, NULL,
+	NEEDED("id", FOR_EVIDENCE | FOR_GAPS, TEXTOID, VARCHAR),
+	NEEDED("tenant_id", FOR_LINKS, TEXTOID, VARCHAR),
+	NEEDED("limit_id", FOR_EVIDENCE | FOR_GAPS | COLUMN_DETAIL, TEXTOID, VARCHAR),
+	{"run_id", FOR_LINKS | COLUMN_PLAN, TEXTOID, VARCHAR, true, false, NULL,
 	"the run that breached the limit"},
 	NEEDED("breach_type", FOR_EVIDENCE, TEXTOID, "character varying(16)"),
-	DEFAULTED("breached_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
+	DEFAULTED("breached_at", FOR_EVIDENCE | FOR_GAPS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	NULLABLE("value_at_breach", FOR_EVIDENCE_JSON | COLUMN_DETAIL, NUMERICOID, "numeric(18,4)"),
 	NEEDED("limit_value", FOR_EVIDENCE_JSON | COLUMN_DETAIL, NUMERICOID, "numeric(18,4)"),
-	DETAIL("incident_id"), DETAIL("recovered_at"), DETAIL("details"),
+	INDIRECT("incident_id", VARCHAR),
+	DETAIL("recovered_at"), DETAIL("details"),
 	COLUMNS_END
 };
 
@@ -229,18 +237,18 @@ static const AppColumn limits_columns[] = {
 /* ---- logs ---- */
 
 static const AppColumn audit_ledger_columns[] = {
-	NEEDED("id", FOR_EVENTS, TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", FOR_RECORDS | FOR_GOVERNANCE, TEXTOID, VARCHAR64),
-	NEEDED("event_type", FOR_EVENTS, TEXTOID, VARCHAR64),
-	NEEDED("entity_type", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "character varying(32)"),
-	NEEDED("entity_id", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
-	NEEDED("actor_type", FOR_GOVERNANCE | FOR_EVIDENCE_JSON | COLUMN_DETAIL, TEXTOID, "character varying(16)"),
+	NEEDED("id", FOR_EVENTS | FOR_GAPS, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_LINKS | FOR_GOVERNANCE, TEXTOID, VARCHAR64),
+	NEEDED("event_type", FOR_EVENTS | FOR_GAPS, TEXTOID, VARCHAR64),
+	NEEDED("entity_type", FOR_LINKS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, "character varying(32)"),
+	NEEDED("entity_id", FOR_LINKS | FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, VARCHAR64),
+	NEEDED("actor_type", FOR_GOVERNANCE | FOR_EVIDENCE_JSON | FOR_GAPS | COLUMN_DETAIL, TEXTOID, "character varying(16)"),
 	NULLABLE("actor_id", FOR_GOVERNANCE | FOR_EVIDENCE_JSON | COLUMN_DETAIL, TEXTOID, VARCHAR64),
 	NULLABLE("action_reason", FOR_GOVERNANCE | COLUMN_DETAIL, TEXTOID, TEXT),
-	NULLABLE("before_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
-	NULLABLE("after_state", FOR_RECORDS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
-	DEFAULTED("created_at", FOR_EVENTS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
-	DETAIL("correlation_id"),
+	NULLABLE("before_state", FOR_LINKS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
+	NULLABLE("after_state", FOR_LINKS | FOR_GOVERNANCE | COLUMN_DETAIL, JSONBOID, JSONB),
+	DEFAULTED("created_at", FOR_EVENTS | FOR_GAPS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
+	INDIRECT("correlation_id", VARCHAR64),
 	COLUMNS_END
 };
 
@@ -282,13 +290,14 @@ static const AppItem audit_ledger_items[] = {
 };
 
 static const AppColumn aos_traces_columns[] = {
-	NEEDED("trace_id", FOR_RECORDS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
-	NEEDED("run_id", FOR_RECORDS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", FOR_RECORDS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
-	NEEDED("status", FOR_EVIDENCE | FOR_PROOF | FOR_SEALING, TEXTOID, "character varying(32)"),
-	DEFAULTED("started_at", FOR_EVIDENCE | FOR_PROOF | FOR_SEALING, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
-	NULLABLE("completed_at", FOR_PROOF_JSON | COLUMN_DETAIL, TIMESTAMPTZOID, TIMESTAMPTZ),
-	DETAIL("agent_id"), DETAIL("correlation_id"), DETAIL("root_hash"), DETAIL("incident_id"),
+	NEEDED("trace_id", FOR_LINKS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
+	NEEDED("run_id", FOR_LINKS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_LINKS | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
+	NEEDED("status", FOR_EVIDENCE | FOR_PROOF | FOR_SEALING | FOR_GAPS, TEXTOID, "character varying(32)"),
+	DEFAULTED("started_at", FOR_EVIDENCE | FOR_PROOF | FOR_SEALING | FOR_GAPS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
+	NULLABLE("completed_at", FOR_PROOF_JSON | FOR_GAPS | COLUMN_DETAIL, TIMESTAMPTZOID, TIMESTAMPTZ),
+	INDIRECT("correlation_id", VARCHAR64),
+	DETAIL("agent_id"), DETAIL("root_hash"), DETAIL("incident_id"),
 	DETAIL("violation_step_index"), DETAIL("violation_policy_id"), DETAIL("violation_reason"),
 	DETAIL("replay_mode"), DETAIL("archived_at"), SYNTHETIC,
 	COLUMNS_END
@@ -306,26 +315,30 @@ static const AppItem aos_traces_items[] = {
 };
 
 static const AppColumn aos_trace_steps_columns[] = {
-	NEEDED("trace_id", FOR_LINKAGE | FOR_PROOF | FOR_SEALING, TEXTOID, VARCHAR64),
-	NEEDED("step_index", FOR_PROOF | FOR_SEALING, INT4OID, "integer"),
+	NEEDED("trace_id", FOR_LINKAGE | FOR_PROOF | FOR_SEALING | FOR_GAPS, TEXTOID, VARCHAR64),
+	NEEDED("step_index", FOR_PROOF | FOR_SEALING | FOR_GAPS, INT4OID, "integer"),
 	NEEDED("skill_name", FOR_PROOF, TEXTOID, "character varying(128)"),
 	NEEDED("status", FOR_PROOF, TEXTOID, "character varying(32)"),
 	NEEDED("cost_cents", FOR_PROOF_JSON, FLOAT8OID, "double precision"),
 	NEEDED("duration_ms", FOR_PROOF_JSON, FLOAT8OID, "double precision"),
-	DEFAULTED("timestamp", FOR_SEALING, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
+	DEFAULTED("timestamp", FOR_SEALING | FOR_GAPS, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	COLUMNS_END
 };
 
 /* Where the application's retention moves a trace to; its steps go. */
 static const AppColumn aos_traces_archive_columns[] = {
-	NEEDED("trace_id", FOR_PROOF, TEXTOID, VARCHAR64),
+	NEEDED("trace_id", FOR_PROOF | FOR_GAPS, TEXTOID, VARCHAR64),
+	{"run_id", FOR_GAPS | COLUMN_LEGACY, TEXTOID, VARCHAR64, false, false, NULL,
+	"a run whose trace was moved here is none without a trace"},
+	{"tenant_id", FOR_GAPS | COLUMN_LEGACY, TEXTOID, VARCHAR64, false, false, NULL,
+	"and the tenant has to be the run's"},
 	COLUMNS_END
 };
 
 static const AppColumn llm_run_records_columns[] = {
-	NEEDED("id", FOR_EVIDENCE, TEXTOID, VARCHAR64),
-	NEEDED("tenant_id", FOR_RECORDS, TEXTOID, VARCHAR64),
-	NEEDED("run_id", FOR_RECORDS, TEXTOID, VARCHAR64),
+	NEEDED("id", FOR_EVIDENCE | FOR_GAPS, TEXTOID, VARCHAR64),
+	NEEDED("tenant_id", FOR_LINKS, TEXTOID, VARCHAR64),
+	NEEDED("run_id", FOR_LINKS, TEXTOID, VARCHAR64),
 	NEEDED("provider", FOR_EVIDENCE, TEXTOID, VARCHAR64),
 	NEEDED("model", FOR_EVIDENCE, TEXTOID, "character varying(128)"),
 	NEEDED("execution_status", FOR_EVIDENCE, TEXTOID, "character varying(32)"),
@@ -432,6 +445,7 @@ const AppCall app_call_proof = {"runlink_proof", FOR_PROOF};
 const AppCall app_call_proof_steps = {"runlink_proof_steps", FOR_PROOF};
 const AppCall app_call_proof_json = {"runlink_proof_json", FOR_PROOF | FOR_PROOF_JSON};
 const AppCall app_call_seal_pending = {"runlink_seal_pending", FOR_SEALING};
+const AppCall app_call_gaps = {"runlink_gaps", FOR_GAPS};
 const AppCall app_call_report = {
 	"runlink_report", FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF
 };
@@ -476,6 +490,7 @@ app_needed_by(int use)
 		{&app_call_proof, FOR_PROOF, 0},
 		{&app_call_proof_json, FOR_PROOF_JSON, FOR_PROOF},
 		{&app_call_seal_pending, FOR_SEALING, 0},
+		{&app_call_gaps, FOR_GAPS, 0},
 		{&app_call_report, FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF | COLUMN_DETAIL, 0},
 	};
 	StringInfoData names;

@@ -55,12 +55,13 @@ typedef enum AppTableId
 #define FOR_EVIDENCE_JSON	0x0010	/* what it needs besides FOR_EVIDENCE */
 #define FOR_PROOF_JSON	0x0020	/* what it needs besides FOR_PROOF */
 #define FOR_SEALING		0x0040
-#define FOR_CALLS		0x007F
-#define FOR_RUN_CALLS	0x003F	/* those about one run */
-#define COLUMN_LEGACY	0x0080	/* a legacy link; not looked at where it is gone */
-#define COLUMN_DETAIL	0x0100	/* told in the detail of evidence where it exists */
-#define COLUMN_PLAN		0x0200	/* the linkage plan requires it */
-#define COLUMN_WRITER	0x0400	/* only a writer of the application wants it */
+#define FOR_GAPS		0x0080
+#define FOR_CALLS		0x00FF
+#define FOR_RUN_CALLS	(FOR_CALLS & ~FOR_SEALING)	/* those about one run */
+#define COLUMN_LEGACY	0x0100	/* a legacy or indirect link; not looked at where it is gone */
+#define COLUMN_DETAIL	0x0200	/* told in the detail of evidence where it exists */
+#define COLUMN_PLAN		0x0400	/* the linkage plan requires it */
+#define COLUMN_WRITER	0x0800	/* only a writer of the application wants it */
 
 typedef struct AppColumn
 {
@@ -139,6 +140,7 @@ extern const AppCall app_call_proof;
 extern const AppCall app_call_proof_steps;
 extern const AppCall app_call_proof_json;
 extern const AppCall app_call_seal_pending;
+extern const AppCall app_call_gaps;
 extern const AppCall app_call_report;
 
 extern bool app_call_reads_column(const AppCall *call, const AppColumn *column);

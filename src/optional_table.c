@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * optional_table.c
- *	  Functions over tables that the application may not have, for the views.
+ *	  Functions over tables that the application may not have, for the views and
+ *	  the gaps.
  *
  * SQL that names such a table fails where it is missing.  So the views call a
  * function of ours, which has no rows then; where the table is there, the planner
@@ -27,15 +28,30 @@
 PG_FUNCTION_INFO_V1(runlink_optional_support);
 PG_FUNCTION_INFO_V1(runlink_enforcement_links);
 PG_FUNCTION_INFO_V1(runlink_llm_record_links);
+PG_FUNCTION_INFO_V1(runlink_enforcement_runs);
+PG_FUNCTION_INFO_V1(runlink_llm_record_runs);
+PG_FUNCTION_INFO_V1(runlink_archived_traces);
 
 static void build_enforcement_query(StringInfo sql, const Binding *binding);
 static void build_llm_record_query(StringInfo sql, const Binding *binding);
+static void build_enforcement_runs_query(StringInfo sql, const Binding *binding);
+static void build_llm_record_runs_query(StringInfo sql, const Binding *binding);
+static void build_archived_traces_query(StringInfo sql, const Binding *binding);
 
 static SavedQuery enforcement_query = {
 	.build = build_enforcement_query, .reads_whole_tables = true
 };
 static SavedQuery llm_record_query = {
 	.build = build_llm_record_query, .reads_whole_tables = true
+};
+static SavedQuery enforcement_runs_query = {
+	.build = build_enforcement_runs_query, .reads_whole_tables = true
+};
+static SavedQuery llm_record_runs_query = {
+	.build = build_llm_record_runs_query, .reads_whole_tables = true
+};
+static SavedQuery archived_traces_query = {
+	.build = build_archived_traces_query, .reads_whole_tables = true
 };
 
 /* A function, the table it is over, and the SQL function that reads it. */
@@ -54,6 +70,18 @@ static const OptionalTable enforcements = {
 static const OptionalTable llm_records = {
 	"runlink_llm_record_links", "runlink_llm_record_links_read",
 	APP_LLM_RUN_RECORDS, &llm_record_query
+};
+static const OptionalTable enforcement_runs = {
+	"runlink_enforcement_runs", "runlink_enforcement_runs_read",
+	APP_POLICY_ENFORCEMENTS, &enforcement_runs_query
+};
+static const OptionalTable llm_record_runs = {
+	"runlink_llm_record_runs", "runlink_llm_record_runs_read",
+	APP_LLM_RUN_RECORDS, &llm_record_runs_query
+};
+static const OptionalTable archived_traces = {
+	"runlink_archived_traces", "runlink_archived_traces_read",
+	APP_AOS_TRACES_ARCHIVE, &archived_traces_query
 };
 
 static void
@@ -74,6 +102,24 @@ build_llm_record_query(StringInfo sql, const Binding *binding)
 	append_reader(sql, binding, &llm_records);
 }
 
+static void
+build_enforcement_runs_query(StringInfo sql, const Binding *binding)
+{
+	append_reader(sql, binding, &enforcement_runs);
+}
+
+static void
+build_llm_record_runs_query(StringInfo sql, const Binding *binding)
+{
+	append_reader(sql, binding, &llm_record_runs);
+}
+
+static void
+build_archived_traces_query(StringInfo sql, const Binding *binding)
+{
+	append_reader(sql, binding, &archived_traces);
+}
+
 static Oid
 find_reader(const OptionalTable *optional, Oid namespace)
 {
@@ -91,7 +137,9 @@ find_reader(const OptionalTable *optional, Oid namespace)
 Datum
 runlink_optional_support(PG_FUNCTION_ARGS)
 {
-	const OptionalTable *const all[] = {&enforcements, &llm_records};
+	const OptionalTable *const all[] = {
+		&enforcements, &llm_records, &enforcement_runs, &llm_record_runs, &archived_traces
+	};
 	SupportRequestSimplify *request = (SupportRequestSimplify *) PG_GETARG_POINTER(0);
 	Oid			function;
 	Oid			namespace;
@@ -154,4 +202,37 @@ Datum
 runlink_llm_record_links(PG_FUNCTION_ARGS)
 {
 	return read_if_there(fcinfo, &llm_records);
+}
+
+/*
+ * runlink_enforcement_runs() returns setof record
+ *
+ * The runs that policy enforcements name; none where there is no such table.
+ */
+Datum
+runlink_enforcement_runs(PG_FUNCTION_ARGS)
+{
+	return read_if_there(fcinfo, &enforcement_runs);
+}
+
+/*
+ * runlink_llm_record_runs() returns setof record
+ *
+ * The runs that records of calls to a model name; none where there is no such table.
+ */
+Datum
+runlink_llm_record_runs(PG_FUNCTION_ARGS)
+{
+	return read_if_there(fcinfo, &llm_record_runs);
+}
+
+/*
+ * runlink_archived_traces() returns setof record
+ *
+ * The traces that retention moved away; none where there is no table for them.
+ */
+Datum
+runlink_archived_traces(PG_FUNCTION_ARGS)
+{
+	return read_if_there(fcinfo, &archived_traces);
 }

@@ -75,21 +75,23 @@ id_for_message(const text *id)
 }
 
 static void
-check_arguments(FunctionCallInfo fcinfo, const AppCall *call, Run *run)
+check_arguments(FunctionCallInfo fcinfo, const AppCall *call, bool run_needed, Run *run)
 {
-	if (PG_ARGISNULL(0))
+	if (PG_ARGISNULL(0) && run_needed)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("run_id must not be null"),
 				 errdetail("%s answers for one run.", call->name),
 				 errhint("Pass the id of a row of runs.")));
-	run->run_id = PG_GETARG_TEXT_PP(0);
-	if (VARSIZE_ANY_EXHDR(run->run_id) == 0)
+	run->run_id = PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0);
+	if (run->run_id != NULL && VARSIZE_ANY_EXHDR(run->run_id) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("run_id must not be empty"),
-				 errdetail("%s answers for one run.", call->name),
-				 errhint("Pass the id of a row of runs.")));
+				 run_needed ? errdetail("%s answers for one run.", call->name)
+				 : errdetail("%s narrows to a run where one is given.", call->name),
+				 run_needed ? errhint("Pass the id of a row of runs.")
+				 : errhint("Pass NULL, or leave it out, for every run.")));
 
 	run->tenant_id = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
 	if (run->tenant_id != NULL && VARSIZE_ANY_EXHDR(run->tenant_id) == 0)
@@ -97,7 +99,8 @@ check_arguments(FunctionCallInfo fcinfo, const AppCall *call, Run *run)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("tenant_id must not be empty"),
 				 errdetail("%s narrows to a tenant where one is given.", call->name),
-				 errhint("Pass NULL, or leave it out, for the run's own tenant.")));
+				 run_needed ? errhint("Pass NULL, or leave it out, for the run's own tenant.")
+				 : errhint("Pass NULL, or leave it out, for every tenant.")));
 }
 
 /* Finds the run in runs and settles the tenant.  Values live until SPI_finish. */
@@ -158,10 +161,29 @@ check_not_swapped(const Run *run, const AppCall *call)
 void
 run_open(FunctionCallInfo fcinfo, const AppCall *call, Run *run)
 {
-	check_arguments(fcinfo, call, run);
+	check_arguments(fcinfo, call, true, run);
 	run->binding = binding_open(fcinfo->flinfo->fn_oid, call);
 	look_up_run(run);
 	check_not_swapped(run, call);
+}
+
+/*
+ * The same for a call about every run where run_id is NULL, and about every
+ * tenant where tenant_id is: the tenant is not settled.
+ */
+void
+run_open_if_given(FunctionCallInfo fcinfo, const AppCall *call, Run *run)
+{
+	text	   *tenant_given;
+
+	check_arguments(fcinfo, call, false, run);
+	run->binding = binding_open(fcinfo->flinfo->fn_oid, call);
+	if (run->run_id == NULL)
+		return;
+	tenant_given = run->tenant_id;
+	look_up_run(run);
+	check_not_swapped(run, call);
+	run->tenant_id = tenant_given;
 }
 
 /* Answers a call from one query of the run, whose rows are the call's. */

@@ -25,6 +25,7 @@ typedef struct Run
 } Run;
 
 extern void run_open(FunctionCallInfo fcinfo, const AppCall *call, Run *run);
+extern void run_open_if_given(FunctionCallInfo fcinfo, const AppCall *call, Run *run);
 extern Datum run_answer(FunctionCallInfo fcinfo, const AppCall *call, SavedQuery *query);
 extern void require_utf8(const char *what);
 extern bool same_text(const text *left, const text *right);

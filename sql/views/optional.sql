@@ -10,8 +10,8 @@ language c stable strict parallel restricted;
 revoke all on function runlink_optional_support(internal) from public;
 
 comment on function runlink_optional_support(internal) is
-'Planner support of runlink_enforcement_links and runlink_llm_record_links: puts the SQL function of the
-same name and _read in their place where the table is there, so that it is inlined.
+'Planner support of runlink_enforcement_links, runlink_llm_record_links and runlink_archived_traces: puts
+the SQL function of the same name and _read in their place where the table is there, so that it is inlined.
 Not to be called. Stable, strict, parallel restricted.';
 
 create function runlink_enforcement_links_read()
@@ -114,4 +114,42 @@ llm_run_records.
 Out: a row for each of llm_run_records: run_id, tenant_id, record_id, occurred_at, outcome
 (execution_status), title (provider/model), is_synthetic (NULL: not told).
 Errors: as a SELECT from llm_run_records.
+Reads, locks, inlining, volatility and parallel mark as runlink_enforcement_links.';
+
+create function runlink_archived_traces_read()
+returns table (
+  run_id text,
+  tenant_id text,
+  trace_id text
+)
+language sql stable parallel safe rows 10000
+as $$
+  select a.*
+  from (select null::pg_catalog.text as run_id, null::pg_catalog.text as tenant_id) as missing
+    cross join lateral (
+      select run_id::pg_catalog.text, tenant_id::pg_catalog.text, trace_id::pg_catalog.text
+      from @extschema@.aos_traces_archive
+    ) as a
+$$;
+
+comment on function runlink_archived_traces_read() is
+'@omit
+What runlink_archived_traces returns where there is a table aos_traces_archive; an error where there is
+none (42P01). Stable, parallel safe.';
+
+create function runlink_archived_traces()
+returns table (
+  run_id text,
+  tenant_id text,
+  trace_id text
+)
+as 'MODULE_PATHNAME', 'runlink_archived_traces'
+language c stable parallel restricted rows 10000
+support @extschema@.runlink_optional_support;
+
+comment on function runlink_archived_traces() is
+'@omit
+Traces in aos_traces_archive; no row where there is no such table.
+Out: a row a trace: run_id, tenant_id (NULL where the table does not have them), trace_id.
+Errors: as a SELECT from aos_traces_archive.
 Reads, locks, inlining, volatility and parallel mark as runlink_enforcement_links.';

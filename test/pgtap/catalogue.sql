@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(165);
+select plan(284);
 set local client_min_messages = warning;
 
 create schema app;
@@ -65,6 +65,19 @@ select is_empty(
      where c.relkind in ('r', 'v', 'm', 'p') and a.attnum > 0 and not a.attisdropped
        and coalesce(col_description(c.oid, a.attnum), '') !~ '\S' $$,
   'every column of a relation is commented');
+select is_empty(
+  $$ select t.oid::regtype, a.attname
+     from member m
+       join pg_type t on m.classid = 'pg_type'::regclass and m.objid = t.oid
+       join pg_class c on c.oid = t.typrelid and c.relkind = 'c'
+       left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+     where coalesce(obj_description(t.oid, 'pg_type'), '') !~ '\S' or coalesce(col_description(c.oid, a.attnum), '') !~ '\S' $$,
+  'every composite type and its columns are commented');
+select is(
+  (select array_agg(a.attname || ' ' || format_type(a.atttypid, null) order by attnum) from pg_attribute a
+   where attrelid = 'app.runlink_gap'::regclass),
+  '{gap text,level text,domain text,title text,run_id text,tenant_id text,source_table text,record_id text,detail text,remedy text,'
+  'confidence text,proposed_run_id text}', 'a gap has the documented columns');
 select is_empty(
   $$ select proname from member_function where proname !~ '^runlink_'
      union all
@@ -215,6 +228,56 @@ insert into documented values
   ('runlink_llm_record_links', '', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
    'run_id text, tenant_id text, record_id text, occurred_at timestamp with time zone, outcome text, '
    'title text, is_synthetic boolean'),
+  ('runlink_archived_traces_read', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, trace_id text'),
+  ('runlink_archived_traces', '', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, trace_id text'),
+  ('runlink_sealed_traces', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, trace_id text, trace_status text, run_status text, '
+   'last_step_at timestamp with time zone, steps bigint, sealed bigint, recorded bigint, final boolean, '
+   'sealed_at timestamp with time zone'),
+  ('runlink_gap_duplicate_retry', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_ended_run_running_trace', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_incident_count_differs', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_negative_step', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_policy_violation_differs', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_run_without_trace', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_sealed_short', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_several_traces', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_step_holes', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_steps_missing', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_trace_without_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_trace_without_steps', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_unsealed_trace', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gaps', 'run_id text DEFAULT NULL::text, tenant_id text DEFAULT NULL::text', 'SETOF runlink_gap',
+   'c', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_rows', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_breach_event_without_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_breach_without_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_constraint_not_valid', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_evaluation_without_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_event_cause_unknown', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_incident_event_without_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_incident_without_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_link_across_tenants', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_link_to_missing_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_gap_policy_event_without_run', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_enforcement_runs_read', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true, 'run_id text, tenant_id text, record_id text'),
+  ('runlink_enforcement_runs', '', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true, 'run_id text, tenant_id text, record_id text'),
+  ('runlink_llm_record_runs_read', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true, 'run_id text, tenant_id text, record_id text'),
+  ('runlink_llm_record_runs', '', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true, 'run_id text, tenant_id text, record_id text'),
+  ('runlink_incident_runs', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true, 'run_id text, tenant_id text, record_id text, linked_by text'),
+  ('runlink_evaluation_runs', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'run_id text, tenant_id text, record_id text, linked_by text, outcome text, is_simulated boolean'),
+  ('runlink_ledger_runs', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true, 'run_id text, tenant_id text, record_id text, linked_by text'),
+  ('runlink_named_runs', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
+   'run_id text, tenant_id text, domain text, source_table text, record_id text, linked_by text'),
+  ('runlink_unlinked_events', '', 'SETOF record', 'sql', 'stable', false, 'safe', false, false, true,
+   'tenant_id text, record_id text, occurred_at timestamp with time zone, event_type text, entity_type text, '
+   'entity_id text, actor_type text, correlation_id text'),
+  ('runlink_link_writer', 'source_table text', 'text', 'sql', 'immutable', false, 'safe', false, false, true, null),
+  ('runlink_link_remedy', 'source_table text, link text, record_id text, run_id text, found_by text, found text', 'text',
+   'sql', 'stable', false, 'safe', false, false, true, null),
   ('runlink_optional_support', 'internal', 'internal', 'c', 'stable', true, 'restricted', false, false, false, null),
   ('runlink_record_step', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_record_trace', '', 'trigger', 'c', 'volatile', false, 'unsafe', false, false, false, null),

@@ -2,7 +2,7 @@
 -- names the table, in the calls that read it and in no other.
 
 begin;
-select plan(309);
+select plan(326);
 set local client_min_messages = warning;
 
 create role runlink_test_owner;
@@ -19,6 +19,9 @@ insert into llm_run_records (
     source, is_synthetic)
   values ('llm-test-001', 'tenant-test-001', 'run-linkage-test-001', 'anthropic', 'model', 1, 1, 1, 'SUCCESS',
     '2026-01-15 09:02:00+00', 'test', false);
+-- a gap of the run
+insert into audit_ledger (id, tenant_id, event_type, entity_type, entity_id, actor_type)
+  values ('audit-test-gap', 'tenant-test-001', 'IncidentResolved', 'INCIDENT', 'inc-test-001', 'HUMAN');
 reset role;
 set local search_path = public, tap;
 
@@ -70,6 +73,8 @@ create temp table call as
      '{runs,aos_traces,aos_trace_steps,aos_traces_archive}'),
     ('runlink_proof_json', $q$ select app.runlink_proof_json('run-linkage-test-001') - 'verified_at' $q$,
      '{runs,aos_traces,aos_trace_steps,aos_traces_archive}'),
+    ('runlink_gaps', $q$ select string_agg(g::text, e'\n') from app.runlink_gaps('run-linkage-test-001') as g $q$,
+     '{runs,incidents,prevention_records,policy_enforcements,limit_breaches,audit_ledger,aos_traces,aos_trace_steps,aos_traces_archive,llm_run_records}'),
     ('runlink_report', $q$ select app.runlink_report('run-linkage-test-001') $q$,
      '{runs,incidents,prevention_records,policy_rules,policy_enforcements,limit_breaches,limits,audit_ledger,aos_traces,aos_trace_steps,'
      'aos_traces_archive,llm_run_records}')
@@ -140,7 +145,7 @@ select pg_temp.without_table(name, :'reader', :'privileges_missing') from applic
 select is(
   (select needed_by from app.runlink_schema_check() where check_id = 'privilege.' || t.name),
   (select string_agg(c.name, ', ' order by array_position(
-     '{runlink_linkage,runlink_evidence,runlink_governance,runlink_proof,runlink_seal_pending,runlink_report}', c.name))
+     '{runlink_linkage,runlink_evidence,runlink_governance,runlink_proof,runlink_seal_pending,runlink_gaps,runlink_report}', c.name))
    from (select name, tables from call
          union all select 'runlink_seal_pending', '{aos_traces,aos_trace_steps}') as c
    where t.name = any (c.tables) and c.name not in ('runlink_evidence_json', 'runlink_proof_steps', 'runlink_proof_json')),
@@ -213,28 +218,28 @@ end $$;
 
 select pg_temp.without_column(table_name, column_name, needed)
 from (values
-    ('runs', 'id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_proof, runlink_report'),
+    ('runs', 'id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_proof, runlink_gaps, runlink_report'),
     ('runs', 'created_at', 'runlink_evidence, runlink_report'),
-    ('runs', 'policy_violation', 'runlink_evidence, runlink_report'),
-    ('incidents', 'source_run_id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_report'),
-    ('incidents', 'llm_run_id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_report'),
+    ('runs', 'policy_violation', 'runlink_evidence, runlink_gaps, runlink_report'),
+    ('incidents', 'source_run_id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_gaps, runlink_report'),
+    ('incidents', 'llm_run_id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_gaps, runlink_report'),
     ('incidents', 'title', 'runlink_evidence, runlink_report'),
-    ('prevention_records', 'run_id', 'runlink_linkage, runlink_evidence, runlink_report'),
+    ('prevention_records', 'run_id', 'runlink_linkage, runlink_evidence, runlink_gaps, runlink_report'),
     ('policy_rules', 'name', 'runlink_evidence, runlink_report'),
-    ('policy_enforcements', 'run_id', 'runlink_linkage, runlink_evidence, runlink_report'),
-    ('limit_breaches', 'run_id', 'runlink_linkage, runlink_evidence, runlink_report'),
+    ('policy_enforcements', 'run_id', 'runlink_linkage, runlink_evidence, runlink_gaps, runlink_report'),
+    ('limit_breaches', 'run_id', 'runlink_linkage, runlink_evidence, runlink_gaps, runlink_report'),
     ('limits', 'name', 'runlink_evidence, runlink_report'),
-    ('audit_ledger', 'after_state', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_report'),
-    ('audit_ledger', 'event_type', 'runlink_evidence, runlink_governance, runlink_report'),
-    ('audit_ledger', 'correlation_id', 'runlink_evidence, runlink_report'),
-    ('aos_traces', 'run_id', 'runlink_linkage, runlink_evidence, runlink_proof, runlink_seal_pending, runlink_report'),
-    ('aos_traces', 'started_at', 'runlink_evidence, runlink_proof, runlink_seal_pending, runlink_report'),
-    ('aos_traces', 'completed_at', 'runlink_evidence, runlink_proof_json, runlink_report'),
-    ('aos_trace_steps', 'trace_id', 'runlink_linkage, runlink_proof, runlink_seal_pending, runlink_report'),
+    ('audit_ledger', 'after_state', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_gaps, runlink_report'),
+    ('audit_ledger', 'event_type', 'runlink_evidence, runlink_governance, runlink_gaps, runlink_report'),
+    ('audit_ledger', 'correlation_id', 'runlink_evidence, runlink_gaps, runlink_report'),
+    ('aos_traces', 'run_id', 'runlink_linkage, runlink_evidence, runlink_proof, runlink_seal_pending, runlink_gaps, runlink_report'),
+    ('aos_traces', 'started_at', 'runlink_evidence, runlink_proof, runlink_seal_pending, runlink_gaps, runlink_report'),
+    ('aos_traces', 'completed_at', 'runlink_evidence, runlink_proof_json, runlink_gaps, runlink_report'),
+    ('aos_trace_steps', 'trace_id', 'runlink_linkage, runlink_proof, runlink_seal_pending, runlink_gaps, runlink_report'),
     ('aos_trace_steps', 'skill_name', 'runlink_proof, runlink_report'),
     ('aos_trace_steps', 'cost_cents', 'runlink_proof_json'),
-    ('aos_traces_archive', 'trace_id', 'runlink_proof, runlink_report'),
-    ('llm_run_records', 'run_id', 'runlink_linkage, runlink_evidence, runlink_report'),
+    ('aos_traces_archive', 'trace_id', 'runlink_proof, runlink_gaps, runlink_report'),
+    ('llm_run_records', 'run_id', 'runlink_linkage, runlink_evidence, runlink_gaps, runlink_report'),
     ('llm_run_records', 'model', 'runlink_evidence, runlink_report')
   ) as v (table_name, column_name, needed);
 select ok(bool_and(pg_temp.ask('runlink_test_columns', query) = expected), 'with all of them again, every call answers') from call;

@@ -18,13 +18,14 @@ $node->init;
 $node->append_conf('postgresql.conf', "autovacuum = off\njit = off\nmax_parallel_workers_per_gather = 0");
 $node->start;
 
-# Four tenants; each run has a record of each kind, some by legacy links.
+# Four tenants; each run has a record of each kind, some by legacy links, and its own hour.
 $node->safe_psql('postgres', qq{
 	set client_min_messages = warning;
 	create extension runlink;
 	\\i $fixture/schema.sql
 	set session_replication_role = replica;
-	create temp view n as select i, 'tenant-' || i % 4 as tenant, 'run-' || i as run from generate_series(1, $rows) as i;
+	create temp view n as select i, 'tenant-' || i % 4 as tenant, 'run-' || i as run,
+		timestamptz '2020-01-01 00:00:00+00' + i * interval '1 hour' as at from generate_series(1, $rows) as i;
 	insert into runs (id, tenant_id, agent_id, goal, status, attempts, max_attempts, priority, origin_system_id)
 		select run, tenant, 'a', 'g', 'succeeded', 1, 1, 0, 'o' from n;
 	insert into incidents (id, tenant_id, title, severity, status, lifecycle_state, trigger_type, cause_type, started_at, source_run_id, llm_run_id)
@@ -36,15 +37,17 @@ $node->safe_psql('postgres', qq{
 			case when i % 10 = 0 then run else 'o' || i end, case when i % 10 = 1 then run else 'b' || i end, 1 from n;
 	insert into policy_enforcements (id, tenant_id, rule_id, run_id, action_taken) select 'enf-' || i, tenant, 'rule-' || i, run, 'WARN' from n;
 	insert into limits (id, tenant_id, name, limit_category, limit_type, scope, max_value) select 'limit-' || i, tenant, 'limit', 'BUDGET', 'COST_USD', 'TENANT', 1 from n;
-	insert into limit_breaches (id, tenant_id, limit_id, run_id, breach_type, limit_value) select 'breach-' || i, tenant, 'limit-' || i, run, 'BREACHED', 1 from n;
-	insert into aos_traces (trace_id, run_id, correlation_id, tenant_id, root_hash, schema_version, plan, trace, status)
-		select 'trace_' || run, run, 'c', tenant, 'pending', '1.0', '{}', '{}', 'completed' from n;
+	insert into limit_breaches (id, tenant_id, limit_id, run_id, breach_type, limit_value, breached_at, incident_id)
+		select 'breach-' || i, tenant, 'limit-' || i, case when i > 20 then run end, 'BREACHED', 1, at, 'inc-' || i from n;
+	insert into aos_traces (trace_id, run_id, correlation_id, tenant_id, root_hash, schema_version, plan, trace, status, started_at, completed_at)
+		select 'trace_' || run, run, 'corr-' || i, tenant, 'pending', '1.0', '{}', '{}', 'completed', at, at + interval '1 minute' from n;
 	insert into aos_trace_steps (trace_id, step_index, skill_id, skill_name, params, status, outcome_category, cost_cents, duration_ms, retry_count, replay_behavior)
 		select 'trace_' || run, s, 's', 's', '{}', 'success', 'SUCCESS', 0, 0, 0, 'execute' from n, generate_series(0, 1) as s;
 	insert into llm_run_records (id, tenant_id, run_id, provider, model, input_tokens, output_tokens, cost_cents, execution_status, started_at, source, is_synthetic)
 		select 'llm-' || i, tenant, run, 'p', 'm', 0, 0, 0, 'SUCCEEDED', now(), 's', false from n;
-	insert into audit_ledger (id, tenant_id, event_type, entity_type, entity_id, actor_type, before_state, after_state)
-		select 'audit-' || i, tenant, 'IncidentResolved', case when i % 5 = 0 then 'INCIDENT' else 'LIMIT' end, 'inc-' || i, 'SYSTEM',
+	insert into audit_ledger (id, tenant_id, event_type, entity_type, entity_id, actor_type, correlation_id, created_at, before_state, after_state)
+		select 'audit-' || i, tenant, case when i % 5 = 0 then 'IncidentResolved' else 'LimitBreached' end, case when i % 5 = 0 then 'INCIDENT' else 'LIMIT' end, case when i % 5 = 0 then 'inc-' else 'limit-' end || i,
+			'SYSTEM', 'corr-' || i, at,
 			jsonb_build_object(case i % 5 when 1 then 'run_id' when 2 then 'source_run_id' else 'x' end, run),
 			jsonb_build_object(case i % 5 when 3 then 'run_id' when 4 then 'source_run_id' else 'x' end, run) from n;
 	reset session_replication_role;
@@ -104,7 +107,7 @@ is(overread('postgres', 'select count(*) from counted'), 'counted', 'a sequentia
 $node->safe_psql('postgres', 'drop table counted');
 
 my @calls = map { "select count(*) from $_('$run')" }
-  qw(runlink_linkage runlink_evidence runlink_governance runlink_proof runlink_proof_steps);
+  qw(runlink_linkage runlink_evidence runlink_governance runlink_proof runlink_proof_steps runlink_gaps);
 push @calls, map { "select length($_('$run')::text)" } qw(runlink_evidence_json runlink_proof_json runlink_report);
 
 foreach my $role ('postgres', 'app_tenant')

@@ -1,0 +1,39 @@
+-- Traces that ended and of which seals hold less than there is.
+
+create function runlink_gap_sealed_short()
+returns setof @extschema@.runlink_gap
+language sql stable parallel restricted rows 100
+as $$
+  select 'sealed_short'::pg_catalog.text, 'warn'::pg_catalog.text, 'logs'::pg_catalog.text,
+    'trace sealed short'::pg_catalog.text, t.run_id, t.tenant_id, 'aos_traces'::pg_catalog.text, t.trace_id,
+    pg_catalog.concat(
+      pg_catalog.format('The trace is %s and has %s steps; seals hold %s, and leaves that no seal holds yet %s. ',
+        t.trace_status, t.steps, t.sealed, t.recorded),
+      case when t.final then 'It was sealed as ended, so steps came after its end: see to it that the writer of '
+        'steps ends a trace last, and look at these steps first. '
+      else 'It was sealed while it ran. ' end,
+      case when t.run_id operator(pg_catalog.=) ''::pg_catalog.text then
+        'Its run_id is empty: runlink_seal_pending() seals it with those of every run.'
+      else
+        'The remedy takes in what is there now; it needs EXECUTE on runlink_seal_pending and SELECT on schema '
+        'runlink.'
+      end),
+    case when t.run_id operator(pg_catalog.<>) ''::pg_catalog.text then
+      pg_catalog.format('select * from %s.runlink_seal_pending(run_id => %L)', '@extschema@'::pg_catalog.text,
+        t.run_id)
+    end,
+    'certain'::pg_catalog.text, null::pg_catalog.text
+  from @extschema@.runlink_sealed_traces() t
+  where t.trace_status operator(pg_catalog.<>) 'running'::pg_catalog.text and t.sealed_at is not null
+    and (not t.final or t.recorded operator(pg_catalog.>) 0::pg_catalog.int8
+      or t.steps operator(pg_catalog.>) t.sealed)
+$$;
+
+comment on function runlink_gap_sealed_short() is
+'@omit
+Rule of runlink_gaps: a trace that ended and has a seal, but with steps or leaves that no seal holds, or
+whose newest seal was made while it ran.
+Out: a row a trace, of level warn; detail says how many steps there are and how many are sealed. The remedy
+is a call of runlink_seal_pending.
+Errors: as a SELECT from runs, aos_traces and aos_trace_steps.
+Reads, locks, inlining, volatility and parallel mark as runlink_sealed_traces.';
