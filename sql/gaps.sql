@@ -42,11 +42,10 @@ create view runlink_gap_list with (security_invoker) as
 grant select on runlink_gap_list to public;
 
 comment on view runlink_gap_list is
-'@primaryKey gap,source_table,record_id,run_id
-@foreignKey (run_id) references runlink_runs (run_id)
+'@foreignKey (run_id) references runlink_runs (run_id)
 Missing and wrong links of the whole database, as runlink_gaps() has them: a row a gap. Nothing is changed by
-reading them: a remedy is for its reader to run. NULL stands in parts of the key where a gap is of no single
-record or run.
+reading them: a remedy is for its reader to run. A gap is told apart by gap, source_table, record_id and run_id,
+of which the last two may be NULL.
 Predicates on run_id reach the tables'' indexes; without one, every table is read.';
 comment on column runlink_gap_list.gap is 'The rule that found it, a stable name';
 comment on column runlink_gap_list.level is

@@ -12,9 +12,9 @@ as $$
     join @extschema@.limit_breaches b on b.limit_id operator(pg_catalog.=) e.entity_id
       and b.tenant_id operator(pg_catalog.=) e.tenant_id
       and b.id operator(pg_catalog.=) (
+        -- of whatever tenant, so that the index of limit_id and breached_at ends at the first
         select l.id from @extschema@.limit_breaches l
         where l.limit_id operator(pg_catalog.=) e.entity_id
-          and l.tenant_id operator(pg_catalog.=) e.tenant_id
           and l.breached_at operator(pg_catalog.<=) e.occurred_at
         order by l.breached_at desc, l.id desc
         limit 1)
@@ -26,6 +26,6 @@ $$;
 comment on function runlink_gap_breach_event_without_run() is
 '@omit
 Rule of runlink_gaps: LimitBreached events of the audit ledger that carry no run, while the last breach of the
-limit before them, of the same tenant, names one. likely, without remedy.
+limit before them is of the same tenant and names one. likely, without remedy.
 Errors: as a SELECT from audit_ledger and limit_breaches.
 Reads, locks, inlining, volatility and parallel mark as runlink_gap_incident_without_run.';

@@ -10,17 +10,26 @@ as $$
     null, 'unknown', null
   from (
     select e.tenant_id, pg_catalog.count(*) as events
-    from @extschema@.runlink_unlinked_events() e
-    where e.entity_type operator(pg_catalog.=)
-        any ('{POLICY_RULE,POLICY_PROPOSAL,LIMIT}'::pg_catalog.text[])
-      and (e.actor_type operator(pg_catalog.<>) 'HUMAN'::pg_catalog.text
-        or e.event_type operator(pg_catalog.=) 'LimitBreached'::pg_catalog.text)
-      and not exists (
-        select from @extschema@.runlink_gap_breach_event_without_run() g
-        where g.record_id operator(pg_catalog.=) e.record_id)
-      and not exists (
-        select from @extschema@.runlink_gap_policy_event_without_run() g
-        where g.record_id operator(pg_catalog.=) e.record_id)
+    from (
+      -- grouped, not joined: how many events lead to a run is not estimated well
+      select e.tenant_id, e.record_id
+      from (
+        select e.tenant_id, e.record_id, false as leads_to_run
+        from @extschema@.runlink_unlinked_events() e
+        where e.entity_type operator(pg_catalog.=)
+            any ('{POLICY_RULE,POLICY_PROPOSAL,LIMIT}'::pg_catalog.text[])
+          and (e.actor_type operator(pg_catalog.<>) 'HUMAN'::pg_catalog.text
+            or e.event_type operator(pg_catalog.=) 'LimitBreached'::pg_catalog.text)
+        union all
+        select g.tenant_id, g.record_id, true
+        from @extschema@.runlink_gap_breach_event_without_run() g
+        union all
+        select g.tenant_id, g.record_id, true
+        from @extschema@.runlink_gap_policy_event_without_run() g
+      ) as e
+      group by e.tenant_id, e.record_id
+      having not pg_catalog.bool_or(e.leads_to_run)
+    ) as e
     group by e.tenant_id
   ) as c
 $$;

@@ -31,13 +31,13 @@ as $$
     select null::pg_catalog.text as llm_run_id, null::pg_catalog.text as cause_type
   ) as missing
     cross join lateral (
-      select llm_run_id::pg_catalog.text, tenant_id::pg_catalog.text, id::pg_catalog.text,
-        cause_type::pg_catalog.text,
+      select source_run_id is null as is_old, llm_run_id::pg_catalog.text,
+        tenant_id::pg_catalog.text, id::pg_catalog.text, cause_type::pg_catalog.text,
         (cause_type::pg_catalog.text operator(pg_catalog.=) 'LLM_RUN'::pg_catalog.text) is true as of_run
       from @extschema@.incidents
-      where source_run_id is null
     ) as i
-  where i.llm_run_id is null
+  -- all in one place: beside the condition that NULL is a run, the planner then sees that there is no row
+  where i.is_old and i.llm_run_id is null
 $$;
 
 comment on function runlink_gap_incident_without_run() is

@@ -9,7 +9,9 @@ as $$
       ' has the correlation_id of a trace of the run, and happened while that ran. No remedy: the ledger '
       'takes no changes. Writer: audit_ledger_driver, as policies_handler calls it.'),
     null, 'likely', t.run_id
-  from (select null::pg_catalog.text as correlation_id) as missing
+  from (
+    select null::pg_catalog.text as correlation_id, null::pg_catalog.timestamptz as completed_at
+  ) as missing
     cross join lateral (
       -- case, since coalesce() is not leakproof, and under row-level security would not reach the index
       select run_id::pg_catalog.text, tenant_id::pg_catalog.text, correlation_id::pg_catalog.text,

@@ -27,6 +27,7 @@ returns table (
   llm_run_record_count integer,
   legacy_link_count integer,
   other_tenant_count integer,
+  gap_count integer,
   sealing text
 )
 language sql stable parallel restricted rows 10000
@@ -75,6 +76,9 @@ as $$
         and t.kind operator(pg_catalog.<>) 'decision'::pg_catalog.text
         and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id) is not true
     )::pg_catalog.int4,
+    -- the call, whose plan is kept: the rules, planned here, would be as many plans again
+    (select pg_catalog.count(*) from @extschema@.runlink_gaps(r.run_id) t
+      where t.level operator(pg_catalog.=) any ('{error,warn}'::pg_catalog.text[]))::pg_catalog.int4,
     coalesce(
       (select t.sealing from @extschema@.runlink_trace_integrity_rows() t
         where t.run_id operator(pg_catalog.=) r.run_id
@@ -118,7 +122,8 @@ comment on view runlink_runs is
 '@primaryKey run_id
 A row a run, with the counts of runlink_linkage(run_id): the records of the run''s tenant, of every tenant
 where the run has none, by their canonical links; policy_enforcements and llm_run_records where they exist.
-How far its traces are sealed is counted, nothing is verified: runlink_proof(run_id) does that.
+Its gaps are counted, whoever owns the records. How far its traces are sealed is counted, nothing is
+verified: runlink_proof(run_id) does that.
 Predicates on run_id, tenant_id and times reach runs and its indexes. A count costs its lookups for every
 row that is returned, and nothing where it is not asked for.';
 comment on column runlink_runs.run_id is 'The run';
@@ -160,6 +165,8 @@ comment on column runlink_runs.legacy_link_count is
 in none of the counts before';
 comment on column runlink_runs.other_tenant_count is
 'Records that name it and are of another tenant; in no other count';
+comment on column runlink_runs.gap_count is
+'Gaps that concern it, of level error or warn, whoever owns the record, as runlink_gaps(run_id) has them';
 comment on column runlink_runs.sealing is
 'How far the steps of its traces are sealed, by their number alone: the worst of its traces, from unknown,
 steps_missing, unsealed, no_steps and recorded to sealed, as runlink_trace_integrity has them; no_trace:

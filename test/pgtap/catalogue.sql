@@ -181,7 +181,7 @@ insert into documented values
    'policy_evaluation_count integer, decision_count integer, policy_enforcement_count integer, '
    'limit_breach_count integer, governance_event_count integer, trace_count integer, '
    'step_count integer, llm_run_record_count integer, legacy_link_count integer, '
-   'other_tenant_count integer, sealing text'),
+   'other_tenant_count integer, gap_count integer, sealing text'),
   ('runlink_evidence_items_rows', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
    'run_id text, tenant_id text, domain text, kind text, record_id text, '
    'occurred_at timestamp with time zone, severity text, outcome text, title text, linked_by text, '

@@ -180,12 +180,12 @@ select pg_temp.gaps_of('events of incidents of a run',
 select pg_temp.gaps_of('events of limit breaches of a run',
   $$ insert into limit_breaches (id, tenant_id, limit_id, run_id, incident_id, breached_at) values
        ('b-1', 'tenant-a', 'limit-a', 'run-a', null, '2026-01-01 10:00+00'), ('b-2', 'tenant-a', 'limit-a', 'run-a2', null, '2026-01-01 12:00+00'),
-       ('b-foreign', 'tenant-b', 'limit-a', 'run-b', null, '2026-01-01 10:30+00'), ('b-other', 'tenant-a', 'limit-other', 'run-a2', null, '2026-01-01 10:30+00'),
+       ('b-foreign', 'tenant-b', 'limit-a', 'run-b', null, '2026-01-01 13:00+00'), ('b-other', 'tenant-a', 'limit-other', 'run-a2', null, '2026-01-01 10:30+00'),
        ('b-unlinked', 'tenant-a', 'limit-u', null, null, '2026-01-01 10:00+00');
      insert into audit_ledger (id, tenant_id, event_type, entity_type, entity_id, after_state, created_at) values
        ('v-1', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-a', null, '2026-01-01 11:00+00'), ('v-2', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-a', '{}', '2026-01-01 12:00+00'),
        ('v-linked', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-a', '{"run_id": "run-a"}', '2026-01-01 11:00+00'),
-       ('v-before-any', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-a', null, '2026-01-01 09:00+00'), ('v-unlinked', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-u', null, '2026-01-01 11:00+00') $$,
+       ('v-before-any', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-a', null, '2026-01-01 09:00+00'), ('v-after-foreign', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-a', null, '2026-01-01 14:00+00'), ('v-unlinked', 'tenant-a', 'LimitBreached', 'LIMIT', 'limit-u', null, '2026-01-01 11:00+00') $$,
   '{breach_event_without_run warn run-a tenant-a audit_ledger v-1 likely no remedy proposes run-a,breach_event_without_run warn run-a2 tenant-a audit_ledger v-2 likely no remedy proposes run-a2,'
   'breach_without_run warn - tenant-a limit_breaches b-unlinked unknown no remedy,event_cause_unknown info - tenant-a audit_ledger - unknown no remedy}',
   '{breach_event_without_run warn run-a tenant-a audit_ledger v-1 likely no remedy proposes run-a,breach_event_without_run warn run-a2 tenant-a audit_ledger v-2 likely no remedy proposes run-a2,'

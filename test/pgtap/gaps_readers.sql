@@ -89,8 +89,14 @@ insert into "App %s Two".incidents (id, tenant_id, llm_run_id) select 'i' || id,
 insert into "App %s Two".prevention_records (id, tenant_id, blocked_incident_id) select id, 'tenant-h', id from hostile;
 insert into "App %s Two".limit_breaches (id, tenant_id, incident_id) select id, 'tenant-h', 'i' || id from hostile;
 select is((select count(remedy) from found where tenant_id = 'tenant-h'), 36::bigint, 'a remedy for each record of hostile ids');
-select remedy from found where tenant_id = 'tenant-h'
+create schema hostile;
+create function hostile.equals(varchar, varchar) returns boolean language plpgsql as 'begin raise exception ''hostile''; end';
+create operator hostile.= (procedure = hostile.equals, leftarg = varchar, rightarg = varchar);
+select array_agg(remedy) as remedies from found where tenant_id = 'tenant-h' \gset
+set local search_path = hostile, pg_catalog;
+select pg_catalog.unnest(:'remedies'::pg_catalog.text[])
 \gexec
+set local search_path = public, tap;
 select is_empty($$ select * from found where tenant_id = 'tenant-h' $$, 'run as printed, they mend them');
 select bag_eq(
   $$ select id, source_run_id from "App %s Two".incidents where tenant_id = 'tenant-h' union all select id, run_id from "App %s Two".prevention_records where tenant_id = 'tenant-h'

@@ -198,10 +198,11 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   f record;
 begin
+  -- and its type: a twin that returned the extension's own would keep it from being dropped, as it should
+  execute format('create type %I.runlink_gap as (gap pg_catalog.text, level pg_catalog.text)', s);
   for f in
     select proname, proretset, prorettype, pg_get_function_arguments(oid) as arguments,
-      -- of a type of the extension's, it would have to be dropped before the extension
-      case when prorettype = 'public.runlink_gap'::regtype then 'setof record' else pg_get_function_result(oid) end as result
+      replace(pg_get_function_result(oid), 'public.runlink_gap', format('%I.runlink_gap', s)) as result
     from pg_proc where pronamespace = 'public'::regnamespace and proname like 'runlink\_%' and prorettype <> 'internal'::regtype
   loop
     execute format('create function %I.%I(%s) returns %s language plpgsql as %L', s, f.proname, f.arguments, f.result,

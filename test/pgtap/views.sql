@@ -2,7 +2,7 @@
 -- they say of sealing, and what they do without what an installation may lack.
 
 begin;
-select plan(90);
+select plan(95);
 set local client_min_messages = warning;
 
 create extension runlink schema public;
@@ -16,7 +16,7 @@ insert into view values
    'estimated_cost_usd numeric, is_synthetic boolean, incident_count integer, policy_evaluation_count integer, '
    'decision_count integer, policy_enforcement_count integer, limit_breach_count integer, governance_event_count integer, '
    'trace_count integer, step_count integer, llm_run_record_count integer, legacy_link_count integer, '
-   'other_tenant_count integer, sealing text'),
+   'other_tenant_count integer, gap_count integer, sealing text'),
   ('runlink_evidence_items', '{run_id,kind,record_id}',
    'run_id text, tenant_id text, domain text, kind text, record_id text, occurred_at timestamp with time zone, severity text, '
    'outcome text, title text, linked_by text, is_synthetic boolean'),
@@ -184,6 +184,10 @@ select bag_eq(
   'the counts of runs are those of their linkage');
 select results_eq($$ select legacy_link_count, other_tenant_count, policy_enforcement_count, llm_run_record_count from runlink_runs where run_id = 'run-a' $$,
   $$ values (5, 9, 1, 1) $$, 'which are counts of something');
+select bag_eq('select run_id, gap_count from runlink_runs',
+  $$ select id, (select count(*) from runlink_gaps(id) where level in ('error', 'warn'))::int from runs $$,
+  'the count of gaps is of those of the run');
+select cmp_ok((select gap_count from runlink_runs where run_id = 'run-a'), '>', 10, 'which are some');
 select is_empty(
   format('select %s, count(*) from %s group by %1$s having count(*) > 1 or num_nulls(%1$s) > 0', array_to_string(key, ', '), name),
   'the key of ' || name || ' is one')
@@ -307,7 +311,6 @@ alter table runs drop column started_at, drop column duration_ms, drop column ag
 alter table incidents drop column llm_run_id, drop column is_synthetic;
 alter table prevention_records drop column blocked_incident_id, drop column is_simulated, drop column is_synthetic;
 alter table limit_breaches drop column recovered_at;
-alter table aos_traces drop column completed_at;
 alter table llm_run_records drop column is_synthetic;
 select is_empty(
   $$ select run_id from runlink_runs where num_nonnulls(started_at, duration_ms, agent_id, parent_run_id, is_synthetic) > 0 $$,
@@ -321,6 +324,11 @@ select bag_eq(
   $$ select l.run_id, l.incident_count::int, legacy_link_count::int, other_tenant_count::int from runs, runlink_linkage(id) as l $$,
   'and counts those of linkage');
 select lives_ok('select * from ' || name, name || ' can be read') from view order by name;
+-- This one runlink_gaps needs.
+alter table aos_traces drop column completed_at;
+select throws_like('select gap_count from runlink_runs', 'column "completed_at" of public.aos_traces does not exist', 'gaps that cannot be looked for are no count');
+select lives_ok('select run_id, trace_count, sealing from runlink_runs', 'and not looked for where nobody asks');
+select lives_ok('select * from runlink_trace_integrity', 'as in the other views');
 
 -- What is required is an error that names it.
 alter table incidents drop column source_run_id;

@@ -15,7 +15,7 @@ end
 $$ language plpgsql;
 create table calls (call text, n serial);
 insert into calls values ('runlink_linkage'), ('runlink_evidence'), ('runlink_evidence_json'), ('runlink_governance'),
-  ('runlink_proof'), ('runlink_proof_steps'), ('runlink_proof_json'), ('runlink_report');
+  ('runlink_proof'), ('runlink_proof_steps'), ('runlink_proof_json'), ('runlink_gaps'), ('runlink_report');
 
 -- Arguments.
 select c.call, e.* from calls as c, error_of(format('select %s(null)', call)) as e order by n;

@@ -106,7 +106,7 @@ $standby->init_from_backup($primary, 'backup', has_streaming => 1);
 $standby->start;
 $primary->wait_for_catchup($standby);
 my @views = map { "select * from $_ order by 1, 2, 3, 4, 5" } qw(runlink_runs runlink_evidence_items
-  runlink_governance_events runlink_policy_decisions runlink_limit_hits runlink_trace_integrity);
+  runlink_governance_events runlink_policy_decisions runlink_limit_hits runlink_trace_integrity runlink_gap_list);
 $expected = answers($primary, 'app', @views);
 like($expected, qr/\|sealed\b/, 'the views on the primary');
 is(answers($standby, 'app', @views), $expected, 'are the same on the standby');
