@@ -20,6 +20,7 @@ check-interop:
 	@test/interop/jcs
 	@test/interop/jdbc
 	@test/interop/postgraphile
+	@test/interop/report
 
 else
 

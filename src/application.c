@@ -20,6 +20,8 @@
 
 #define FOR_RECORDS		(FOR_LINKAGE | FOR_EVIDENCE)
 #define FOR_EVENTS		(FOR_EVIDENCE | FOR_GOVERNANCE)
+/* The report is made of other calls, and its timeline of when steps were, as sealing. */
+#define FOR_REPORT		(FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF | FOR_SEALING | FOR_GAPS)
 #define FOR_LINKS		(FOR_RECORDS | FOR_GAPS)
 
 /* A column whose values cannot be made up again. */
@@ -60,7 +62,7 @@ static const AppColumn runs_columns[] = {
 	DEFAULTED("created_at", FOR_EVIDENCE, TIMESTAMPTZOID, TIMESTAMPTZ, true, "pg_catalog.now()"),
 	{"risk_level", FOR_EVIDENCE | COLUMN_PLAN, TEXTOID, "character varying(20)",
 	true, true, "'NORMAL'", "the run's risk, which run_metrics_driver writes"},
-	{"policy_violation", FOR_GAPS | COLUMN_PLAN | COLUMN_DETAIL, BOOLOID, "boolean",
+	{"policy_violation", FOR_GAPS | COLUMN_LEGACY | COLUMN_PLAN | COLUMN_DETAIL, BOOLOID, "boolean",
 	true, true, "false", "whether the run violated a policy, which run_signal_driver writes"},
 	{"policy_draft_count", COLUMN_PLAN | COLUMN_DETAIL, INT4OID, "integer",
 	true, true, "0", "how many policy drafts the run caused"},
@@ -447,7 +449,7 @@ const AppCall app_call_proof_json = {"runlink_proof_json", FOR_PROOF | FOR_PROOF
 const AppCall app_call_seal_pending = {"runlink_seal_pending", FOR_SEALING};
 const AppCall app_call_gaps = {"runlink_gaps", FOR_GAPS};
 const AppCall app_call_report = {
-	"runlink_report", FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF
+	"runlink_report", FOR_REPORT
 };
 
 /* Does the call look at the column, if it is there? */
@@ -491,7 +493,7 @@ app_needed_by(int use)
 		{&app_call_proof_json, FOR_PROOF_JSON, FOR_PROOF},
 		{&app_call_seal_pending, FOR_SEALING, 0},
 		{&app_call_gaps, FOR_GAPS, 0},
-		{&app_call_report, FOR_LINKAGE | FOR_EVIDENCE | FOR_GOVERNANCE | FOR_PROOF | COLUMN_DETAIL, 0},
+		{&app_call_report, FOR_REPORT | COLUMN_DETAIL, 0},
 	};
 	StringInfoData names;
 

@@ -138,7 +138,7 @@ select step_index, skill_name, verdict from runlink_proof_steps('run-linkage-tes
 \echo
 \echo '== All of it as a report'
 \echo
-\echo 'runlink_report gives the whole in Markdown, from one snapshot. It begins:'
+\echo 'runlink_report gives the whole in Markdown, HTML or JSON, from one snapshot. It begins:'
 \echo
 \pset format unaligned
 \pset tuples_only on

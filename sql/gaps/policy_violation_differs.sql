@@ -11,26 +11,30 @@ as $$
       'writes after policies_handler; why its updates fail, runlink_schema_check says of runs.updated_at.',
       r.stopped, r.first),
     pg_catalog.format('update %s.runs set policy_violation = true where id operator(pg_catalog.=) %L '
-      'and policy_violation is not true', '@extschema@'::pg_catalog.text, r.run_id),
+      'and not policy_violation', '@extschema@'::pg_catalog.text, r.run_id),
     case when r.canonical operator(pg_catalog.=) 0::pg_catalog.int8
       then 'likely'::pg_catalog.text else 'certain'::pg_catalog.text end,
     null::pg_catalog.text
   from (
-    select r.id::pg_catalog.text as run_id, r.tenant_id::pg_catalog.text,
-      pg_catalog.count(*) as stopped,
+    select r.run_id, r.tenant_id, pg_catalog.count(*) as stopped,
       pg_catalog.count(*) filter (
         where e.linked_by operator(pg_catalog.=) 'run_id'::pg_catalog.text) as canonical,
       pg_catalog.min(e.record_id collate pg_catalog."C") as first
-    from @extschema@.runs r
-      join @extschema@.runlink_evaluation_runs() e on e.run_id operator(pg_catalog.=) r.id
+    from (select null::pg_catalog.bool as policy_violation) as missing
+      cross join lateral (
+        select id::pg_catalog.text as run_id, tenant_id::pg_catalog.text, status::pg_catalog.text,
+          policy_violation::pg_catalog.bool
+        from @extschema@.runs
+      ) as r
+      join @extschema@.runlink_evaluation_runs() e on e.run_id operator(pg_catalog.=) r.run_id
         and (r.tenant_id is null or e.tenant_id operator(pg_catalog.=) r.tenant_id)
-    where r.policy_violation is not true
+    where not r.policy_violation
       and r.status operator(pg_catalog.<>)
         all ('{queued,running,retry,pending_approval}'::pg_catalog.text[])
       and e.is_simulated is not true
       and pg_catalog.upper(e.outcome collate pg_catalog."C") operator(pg_catalog.=)
         any ('{BLOCKED,STOPPED,KILLED,PREVENTED,VIOLATION_INCIDENT}'::pg_catalog.text[])
-    group by r.id::pg_catalog.text, r.tenant_id::pg_catalog.text
+    group by r.run_id, r.tenant_id
   ) as r
   union all
   select 'policy_violation_differs'::pg_catalog.text, 'warn'::pg_catalog.text, 'policies'::pg_catalog.text,
@@ -41,7 +45,9 @@ as $$
       'policies_handler gives run_id to what it writes. The flag may be all that tells of the violation, so '
       'nothing here takes it back.'::pg_catalog.text,
     null::pg_catalog.text, 'unknown'::pg_catalog.text, null::pg_catalog.text
-  from (select null::pg_catalog.text as violation_policy_id) as missing
+  from (
+    select null::pg_catalog.bool as policy_violation, null::pg_catalog.text as violation_policy_id
+  ) as missing
     cross join lateral (
       select id::pg_catalog.text as run_id, tenant_id::pg_catalog.text, status::pg_catalog.text,
         policy_violation::pg_catalog.bool, violation_policy_id::pg_catalog.text

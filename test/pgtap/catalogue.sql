@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(284);
+select plan(287);
 set local client_min_messages = warning;
 
 create schema app;
@@ -156,6 +156,7 @@ insert into documented values
    'c', 'stable', false, 'restricted', false, false, true, null),
   ('runlink_report', 'run_id text, tenant_id text DEFAULT NULL::text, format text DEFAULT ''markdown''::text', 'text',
    'c', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_schema_as_installed', '', 'text', 'sql', 'immutable', false, 'safe', false, false, true, null),
   ('runlink_enable_sealing', '', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_disable_sealing', '', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_seal_pending', 'max bigint DEFAULT NULL::bigint, run_id text DEFAULT NULL::text', 'SETOF record',

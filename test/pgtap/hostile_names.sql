@@ -2,7 +2,7 @@
 -- find them: none of them runs, and no answer changes.
 
 begin;
-select plan(175);
+select plan(191);
 set local client_min_messages = warning;
 set local check_function_bodies = off;
 
@@ -53,7 +53,12 @@ language sql stable as $$
       from public.runlink_proof_steps('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text) as s)),
     ('proof_json', (public.runlink_proof_json('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text)
       operator(pg_catalog.-) 'verified_at'::pg_catalog.text)::pg_catalog.text),
-    ('report', public.runlink_report('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text, 'markdown'::pg_catalog.text)),
+    ('report', pg_catalog.regexp_replace(public.runlink_report('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text, 'markdown'::pg_catalog.text),
+      'Reported at [^\n]*'::pg_catalog.text, ''::pg_catalog.text)),
+    ('report in HTML', pg_catalog.regexp_replace(public.runlink_report('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text, 'html'::pg_catalog.text),
+      'Reported at.*?</tr>'::pg_catalog.text, ''::pg_catalog.text)),
+    ('report in JSON', pg_catalog.regexp_replace(public.runlink_report('run-linkage-test-001'::pg_catalog.text, null::pg_catalog.text, 'json'::pg_catalog.text),
+      '"reported_at": "[^"]*"'::pg_catalog.text, ''::pg_catalog.text)),
     ('runs', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text) from public.runlink_runs as v)),
     ('evidence_items', (select pg_catalog.string_agg(v::pg_catalog.text, e'\n'::pg_catalog.text order by v.kind, v.record_id)
       from public.runlink_evidence_items as v)),
@@ -76,7 +81,7 @@ $$;
 
 create table answers (scene text, call text, answer text);
 insert into answers select 'nothing hostile', a.* from pg_temp.answers() as a;
-select is(count(*), 20::bigint, 'every call and view answers where nothing is hostile') from answers where answer is not null;
+select is(count(*), 22::bigint, 'every call and view answers where nothing is hostile') from answers where answer is not null;
 select is(count(*), 23::bigint, 'the evidence is of every kind and link')
 from runlink_evidence('run-linkage-test-001');
 

@@ -75,7 +75,7 @@ create temp table call as
      '{runs,aos_traces,aos_trace_steps,aos_traces_archive}'),
     ('runlink_gaps', $q$ select string_agg(g::text, e'\n') from app.runlink_gaps('run-linkage-test-001') as g $q$,
      '{runs,incidents,prevention_records,policy_enforcements,limit_breaches,audit_ledger,aos_traces,aos_trace_steps,aos_traces_archive,llm_run_records}'),
-    ('runlink_report', $q$ select app.runlink_report('run-linkage-test-001') $q$,
+    ('runlink_report', $q$ select regexp_replace(app.runlink_report('run-linkage-test-001'), 'Reported at [^\n]*', '') $q$,
      '{runs,incidents,prevention_records,policy_rules,policy_enforcements,limit_breaches,limits,audit_ledger,aos_traces,aos_trace_steps,'
      'aos_traces_archive,llm_run_records}')
   ) as c (name, query, tables);

@@ -2,6 +2,10 @@
 \pset format unaligned
 \pset tuples_only on
 
+-- The report, but for when it was made.
+create function pg_temp.report(run_id text, tenant_id text default null) returns text
+language sql return regexp_replace(runlink_report(run_id, tenant_id), '(Reported at \|) \d{4}-\d\d-\d\d \d\d:\d\d:[0-9.]+Z', '\1 ...');
+
 begin;
 -- a schema that has all that is recommended
 \set ECHO none
@@ -10,7 +14,7 @@ select replace(remedy, 'concurrently ', '') from runlink_schema_check() where le
 \set ECHO all
 
 -- the documented example
-select runlink_report('run-linkage-test-001');
+select pg_temp.report('run-linkage-test-001');
 
 -- what is miswired, and the statements that mend it
 drop index incidents_source_run_id_idx;
@@ -21,16 +25,16 @@ rollback;
 
 -- markdown is the default, and its times are in UTC whatever the session's zone and style
 select runlink_report('run-linkage-test-001') = runlink_report('run-linkage-test-001', null, 'markdown');
-create temp table report as select runlink_report('run-linkage-test-001') as report;
+create temp table report as select pg_temp.report('run-linkage-test-001') as report;
 set timezone = 'Asia/Kathmandu';
 set datestyle = 'German';
-select report = runlink_report('run-linkage-test-001') from report;
+select report = pg_temp.report('run-linkage-test-001') from report;
 reset timezone;
 reset datestyle;
 
 -- The part about the run.
 create function pg_temp.run_part(run_id text, tenant_id text default null) returns text
-language sql return split_part(runlink_report(run_id, tenant_id), '## Gaps in the schema', 1);
+language sql return split_part(pg_temp.report(run_id, tenant_id), '## Gaps in the schema', 1);
 
 -- a run that is missing
 select pg_temp.run_part('run-missing');

@@ -77,7 +77,7 @@ sub statements
 
 		$script .= "\\echo -- $name\n"
 		  . ($name eq 'runlink_require_schema' ? "select $call;\n"
-			: "select regexp_replace(to_jsonb(answer)::text, '\"(verified_at|computed_at)\": \"[^\"]*\"', '\\1')"
+			: "select regexp_replace(to_jsonb(answer)::text, 'Reported at [^a-z]*Z|\"(verified_at|computed_at)\": \"[^\"]*\"', '\\1')"
 			. " from $call as answer" . ($name =~ /_(rows|links|read)$/ ? ' order by 1' : '') . ";\n");
 	}
 	return $script;

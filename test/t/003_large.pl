@@ -124,19 +124,22 @@ foreach my $plans ([ 'an index', '' ], [ 'a sort', 'set enable_indexscan = off; 
 		"$steps steps by $name: runlink_proof needs no more memory ($small_memory, $large_memory kB)");
 }
 
+$node->safe_psql('postgres', q{create function html_report(text) returns text language sql stable
+	as $$ select runlink_report($1, null, 'html') $$});
 foreach my $call (
 	[ 'runlink_proof_steps', 'select count(*), count(distinct step_index), min(step_index), max(step_index) from runlink_proof_steps' ],
 	[ 'runlink_linkage', 'select step_count from runlink_linkage' ],
 	[ 'runlink_evidence', 'select count(*) from runlink_evidence' ],
-	[ 'runlink_report', 'select length(report) > 500 from runlink_report' ])
+	[ 'runlink_report', 'select length(report) > 500 from runlink_report' ],
+	[ 'html_report', 'select length(report) > 500 from html_report' ])
 {
 	my ($name, $sql) = @$call;
-	my $as = $name eq 'runlink_report' ? ' as report' : '';
+	my $as = $name =~ /report/ ? ' as report' : '';
 	my (undef, $small_memory) = fresh_backend("$sql('run-small')$as");
 	my ($answer, $large_memory) = fresh_backend("$sql('run-large')$as");
 	my %expected = (
 		runlink_proof_steps => join('|', $steps, $steps, -1000, ($steps - 1) * 3 - 1000),
-		runlink_linkage => $steps, runlink_evidence => 2, runlink_report => 't');
+		runlink_linkage => $steps, runlink_evidence => 2, runlink_report => 't', html_report => 't');
 
 	is($answer, $expected{$name}, "$name answers about $steps steps");
 	cmp_ok($large_memory - $small_memory, '<', $tolerated,

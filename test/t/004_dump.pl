@@ -42,7 +42,7 @@ my @calls = (
 	"select * from runlink_proof_steps($run)",
 	"select runlink_evidence_json($run) - 'computed_at'",
 	"select runlink_proof_json($run) - 'verified_at'",
-	"select runlink_report($run)",
+	"select regexp_replace(runlink_report($run), 'Reported at [^\n]*', '')",
 	'select check_id, level, status, object, expected, found, why, remedy from runlink_schema_check()');
 
 sub answers

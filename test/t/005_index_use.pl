@@ -109,6 +109,7 @@ $node->safe_psql('postgres', 'drop table counted');
 my @calls = map { "select count(*) from $_('$run')" }
   qw(runlink_linkage runlink_evidence runlink_governance runlink_proof runlink_proof_steps runlink_gaps);
 push @calls, map { "select length($_('$run')::text)" } qw(runlink_evidence_json runlink_proof_json runlink_report);
+push @calls, "select length(runlink_report('$run', format => 'html'))";
 
 foreach my $role ('postgres', 'app_tenant')
 {
