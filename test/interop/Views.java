@@ -10,7 +10,7 @@ public class Views {
 		"numeric", Types.NUMERIC, "timestamptz", Types.TIMESTAMP);
 
 	static final List<String> VIEWS = List.of(
-		"runlink_evidence_items", "runlink_governance_events", "runlink_limit_hits", "runlink_policy_decisions",
+		"runlink_evidence_items", "runlink_gap_list", "runlink_governance_events", "runlink_limit_hits", "runlink_policy_decisions",
 		"runlink_runs", "runlink_trace_integrity");
 
 	static int columns = 0;

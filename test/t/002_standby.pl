@@ -72,13 +72,16 @@ sub statements
 		    $arguments{$name} =~ /^run_id,tenant_id(,format)?$/ ? "$name($run, $tenant)"
 		  : $arguments{$name} eq '' ? "$name()"
 		  : $arguments{$name} eq 'trace_id' ? "$name('trace-2')"
+		  : $arguments{$name} eq 'source_table' ? "$name('incidents')"
+		  : $arguments{$name} eq 'source_table,link,record_id,run_id,found_by,found'
+		  ? "$name('incidents', 'source_run_id', 'inc-other', $run, 'llm_run_id', $run)"
 		  : $arguments{$name} eq 'state,key' ? "$name(jsonb_build_object('k', $run), 'k')"
 		  : BAIL_OUT("how is $name($arguments{$name}) called?");
 
 		$script .= "\\echo -- $name\n"
 		  . ($name eq 'runlink_require_schema' ? "select $call;\n"
 			: "select regexp_replace(to_jsonb(answer)::text, 'Reported at [^a-z]*Z|\"(verified_at|computed_at)\": \"[^\"]*\"', '\\1')"
-			. " from $call as answer" . ($name =~ /_(rows|links|read)$/ ? ' order by 1' : '') . ";\n");
+			. " from $call as answer" . ($name =~ /_(rows|links|read|runs|events|traces)$|^runlink_gap_/ ? ' order by 1' : '') . ";\n");
 	}
 	return $script;
 }
