@@ -168,7 +168,7 @@ is($node->safe_psql('postgres', q{select policy_evaluation_count, decision_count
 	"$evaluations|$half", '... and are counted');
 is($node->safe_psql('postgres', q{
 	select count(distinct line) from regexp_split_to_table(runlink_report('run-evaluated'), E'\n') as line
-	where line ~ 'evaluation-\d+' and line !~ 'dec-'
+	where line ~ '\| policy_evaluation \| evaluation-\d+ \|'
 }), $evaluations, '... and told in the report');
 
 # A cancelled call ends at once, and the session goes on.
