@@ -95,6 +95,28 @@ from runlink_governance('run-linkage-test-001');
 
 \set ECHO none
 \echo
+\echo '== What is missing between the records'
+\echo
+\echo 'An evaluation from before the migration has its run in a column that was meant for an incident.'
+\echo
+\set ECHO queries
+insert into prevention_records (
+  id, tenant_id, policy_id, outcome, pattern_id, original_incident_id, blocked_incident_id,
+  signature_match_confidence, policy_age_seconds, calls_evaluated)
+values ('prev-test-000', 'tenant-test-001', 'policy-001', 'allowed', 'pattern-test-001', 'inc-earlier-000',
+  'run-linkage-test-001', 0.7, 860580, 1);
+select level, gap, record_id, confidence, proposed_run_id
+from runlink_gaps('run-linkage-test-001');
+
+\set ECHO none
+\echo 'runlink proposes and changes nothing. Reviewed, the remedy is run as the others:'
+\echo
+\set ECHO queries
+select remedy from runlink_gaps('run-linkage-test-001') \gexec
+select count(*) as gaps_left from runlink_gaps('run-linkage-test-001');
+
+\set ECHO none
+\echo
 \echo '== Can the record of the run be trusted'
 \echo
 \echo 'runlink claims no more than it knows: nothing was written down when the steps were recorded, so'
