@@ -17,6 +17,9 @@
 
 typedef struct Sha256 Sha256;
 
+/* How many bytes this process hashed by sha256_bytes. */
+extern uint64 sha256_hashed;
+
 /* A whole message at once; several times as fast for a short one. */
 extern void sha256_bytes(const void *data, size_t length, uint8 hash[SHA256_BYTES]);
 
