@@ -56,7 +56,8 @@ saved_query_init(void)
 static SPIPlanPtr
 query_plan(SavedQuery *query, const Binding *binding)
 {
-	Oid			argtypes[2] = {TEXTOID, TEXTOID};
+	static Oid	texts[2] = {TEXTOID, TEXTOID};
+	bool		typed = query->argument_count > 0;
 	uint64		binding_version = binding->version;
 	StringInfoData sql;
 	MemoryContext old_context;
@@ -71,8 +72,8 @@ query_plan(SavedQuery *query, const Binding *binding)
 
 	if (query->plan == NULL || strcmp(query->sql, sql.data) != 0)
 	{
-		plan = SPI_prepare_cursor(sql.data, lengthof(argtypes), argtypes,
-								  CURSOR_OPT_GENERIC_PLAN);
+		plan = SPI_prepare_cursor(sql.data, typed ? query->argument_count : (int) lengthof(texts),
+								  typed ? query->argument_types : texts, CURSOR_OPT_GENERIC_PLAN);
 		if (plan == NULL)
 			elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
 
@@ -149,22 +150,55 @@ text_params(text *arg1, text *arg2)
 	return params;
 }
 
-/* Runs a query and hands each row to the receiver as it comes. */
-void
-execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
-			  DestReceiver *receiver)
+/* Values, nulls as SPI_execute_plan has them, or NULL. */
+static ParamListInfo
+typed_params(int count, const Oid *types, const Datum *values, const char *nulls)
+{
+	ParamListInfo params = makeParamList(count);
+
+	for (int i = 0; i < count; i++)
+	{
+		params->params[i].value = values[i];
+		params->params[i].isnull = (nulls != NULL && nulls[i] == 'n');
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = types[i];
+	}
+	return params;
+}
+
+static void
+execute_saved_query(SavedQuery *query, const Binding *binding, ParamListInfo params,
+					DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {0};
 	Surroundings surroundings = begin_query(!query->reads_whole_tables);
 	int			result;
 
-	options.params = text_params(arg1, arg2);
+	options.params = params;
 	options.read_only = true;
 	options.dest = receiver;
 	result = SPI_execute_plan_extended(query_plan(query, binding), &options);
 	end_query(surroundings);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not run a query: %s", SPI_result_code_string(result));
+}
+
+/* Runs a query and hands each row to the receiver as it comes. */
+void
+execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
+			  DestReceiver *receiver)
+{
+	execute_saved_query(query, binding, text_params(arg1, arg2), receiver);
+}
+
+/* The same for a query whose parameters have types of their own. */
+void
+execute_query_with(SavedQuery *query, const Binding *binding, const Datum *values,
+				   const char *nulls, DestReceiver *receiver)
+{
+	execute_saved_query(query, binding,
+						typed_params(query->argument_count, query->argument_types, values, nulls),
+						receiver);
 }
 
 /* Runs a query and puts its rows, which are of type tupdesc, into a tuplestore. */
@@ -199,16 +233,7 @@ kept_plan(KeptQuery *query)
 static ParamListInfo
 kept_params(const KeptQuery *query, const Datum *values, const char *nulls)
 {
-	ParamListInfo params = makeParamList(query->argument_count);
-
-	for (int i = 0; i < query->argument_count; i++)
-	{
-		params->params[i].value = values[i];
-		params->params[i].isnull = (nulls != NULL && nulls[i] == 'n');
-		params->params[i].pflags = PARAM_FLAG_CONST;
-		params->params[i].ptype = query->argument_types[i];
-	}
-	return params;
+	return typed_params(query->argument_count, query->argument_types, values, nulls);
 }
 
 /*
@@ -254,14 +279,27 @@ fetch_rows(Portal portal, long count)
 	MemoryContextSwitchTo(context);
 }
 
+static Portal
+open_saved_query(SavedQuery *query, const Binding *binding, ParamListInfo params)
+{
+	Surroundings surroundings = begin_query(!query->reads_whole_tables);
+	Portal		portal = SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding), params, true);
+
+	end_query(surroundings);
+	return portal;
+}
+
 /* Opens a cursor for a query, to be closed by SPI_cursor_close. */
 Portal
 open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2)
 {
-	Surroundings surroundings = begin_query(!query->reads_whole_tables);
-	Portal		portal = SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding),
-														text_params(arg1, arg2), true);
+	return open_saved_query(query, binding, text_params(arg1, arg2));
+}
 
-	end_query(surroundings);
-	return portal;
+/* The same for a query whose parameters have types of their own. */
+Portal
+open_query_with(SavedQuery *query, const Binding *binding, const Datum *values, const char *nulls)
+{
+	return open_saved_query(query, binding,
+							typed_params(query->argument_count, query->argument_types, values, nulls));
 }

@@ -17,13 +17,16 @@
 #include "binding.h"
 
 /*
- * A query with parameters $1 and $2 of type text, made from a binding.  Only
- * build and reads_whole_tables are given by its owner; the rest is kept by spi.c.
+ * A query made from a binding.  Its parameters are $1 and $2 of type text where
+ * argument_count is 0.  Only the first four are given by its owner; the rest is
+ * kept by spi.c.
  */
 typedef struct SavedQuery
 {
 	void		(*build) (StringInfo sql, const Binding *binding);
 	bool		reads_whole_tables; /* no lookup by an index */
+	int			argument_count;
+	Oid			argument_types[8];
 	uint64		binding_version;
 	char	   *sql;
 	SPIPlanPtr	plan;
@@ -41,12 +44,16 @@ typedef struct KeptQuery
 extern void saved_query_init(void);
 extern void execute_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
 						  DestReceiver *receiver);
+extern void execute_query_with(SavedQuery *query, const Binding *binding, const Datum *values,
+							   const char *nulls, DestReceiver *receiver);
 extern void execute_query_into(SavedQuery *query, const Binding *binding, text *arg1, text *arg2,
 							   Tuplestorestate *tuplestore, TupleDesc tupdesc);
 extern void execute_kept_query(KeptQuery *query, const Datum *values, const char *nulls,
 							   bool read_only, DestReceiver *receiver);
 extern Portal open_kept_query(KeptQuery *query, const Datum *values);
 extern Portal open_query(SavedQuery *query, const Binding *binding, text *arg1, text *arg2);
+extern Portal open_query_with(SavedQuery *query, const Binding *binding, const Datum *values,
+							  const char *nulls);
 extern void fetch_rows(Portal portal, long count);
 
 #endif							/* RUNLINK_SPI_H */
