@@ -16,6 +16,7 @@ bench:
 	@bench/stamping
 	@bench/leaf
 	@bench/dashboard
+	@bench/fleet
 check-interop:
 	@test/interop/jcs
 	@test/interop/jdbc
@@ -40,6 +41,7 @@ SQL_PARTS = \
 	sql/proof.sql \
 	sql/sealing.sql \
 	sql/stamping.sql \
+	sql/verify.sql \
 	sql/views/trace_seal.sql \
 	sql/views/optional.sql \
 	sql/views/links.sql \

@@ -15,6 +15,7 @@
 #include "spi.h"
 #include "stamping.h"
 #include "state.h"
+#include "verify.h"
 
 RUNLINK_MODULE_MAGIC;
 
@@ -29,4 +30,5 @@ _PG_init(void)
 	record_init();
 	seal_pending_init();
 	stamping_init();
+	verify_init();
 }

@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(287);
+select plan(293);
 set local client_min_messages = warning;
 
 create schema app;
@@ -163,6 +163,15 @@ insert into documented values
    'c', 'volatile', false, 'unsafe', false, false, false,
    'tenant_id text, run_id text, trace_id text, seal_no integer, step_count bigint, added bigint, '
    'backfilled bigint, sealed_at timestamp with time zone'),
+  ('runlink_verify', 'tenant_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
+   'until timestamp with time zone DEFAULT NULL::timestamp with time zone', 'SETOF record',
+   'c', 'stable', false, 'unsafe', false, false, true,
+   'tenant_id text, run_id text, trace_id text, step_index integer, finding text, expected text, found text'),
+  ('runlink_verify_summary', 'tenant_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
+   'until timestamp with time zone DEFAULT NULL::timestamp with time zone', 'SETOF record',
+   'c', 'stable', false, 'unsafe', false, false, true,
+   'traces bigint, steps bigint, bytes_hashed bigint, verified bigint, failed bigint, unsealed bigint, '
+   'skipped bigint, skipped_why jsonb, findings bigint, seconds double precision, workers integer'),
   ('runlink_trace_seal', 'trace_id text', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
    'sealed_length bigint, backfilled_length bigint, recorded_length bigint, final boolean, root_hash text, '
    'merkle_root text, sealed_at timestamp with time zone'),

@@ -2,10 +2,11 @@
 -- and seals, by someone who passes every trigger, the proof says so, and where.
 -- Each case is tried on traces in several states, from what was there before; it
 -- states the trace, its verification_status, the first bad step, and every step whose
--- verdict is not ok. Most are superusers' work: no role of an application can do it.
+-- verdict is not ok; runlink_verify has to say the same. Most are superusers' work: no role of an
+-- application can do it.
 
 begin;
-select plan(906);
+select plan(912);
 set local client_min_messages = warning;
 
 create extension runlink schema public;
@@ -133,11 +134,49 @@ language sql as $$
       from runlink_proof_steps(run.id) as s where s.trace_id = p.trace_id) as s
 $$;
 
+-- What runlink_verify says of the same traces, where that is not the same. Of a trace that no
+-- run leads to, only it can say something.
+create function pg_temp.verify_differs() returns text
+language sql as $$
+  with proof as materialized (
+    select distinct p.trace_id, p.verification_status as status, s.unsealed, s.steps
+    from (select id from runs union select run_id from aos_traces union select run_id from runlink.trace union select run_id from runlink.seal) as run (id)
+      cross join lateral runlink_proof(run.id) as p
+      cross join lateral (
+        select count(*) filter (where s.verdict = 'unsealed') as unsealed,
+          array_agg(concat_ws(' ', s.step_index, s.verdict, s.sealed_leaf_hash, '/', s.leaf_hash) order by s.step_index, s.verdict, s.leaf_hash)
+            filter (where s.verdict not in ('ok', 'unsealed')) as steps
+        from runlink_proof_steps(run.id) as s where s.trace_id = p.trace_id) as s
+    where p.trace_id is not null
+  ), verified as materialized (
+    select f.trace_id, count(*) filter (where f.finding = 'unsealed') as unsealed_rows,
+      coalesce(max(substring(f.found from '^\d+')::integer) filter (where f.finding = 'unsealed'), 0) as unsealed,
+      array_agg(concat_ws(' ', f.step_index, f.finding, f.expected, '/', f.found) order by f.step_index, f.finding, f.found)
+        filter (where f.finding in ('altered', 'missing', 'reordered', 'inserted')) as steps
+    from runlink_verify() as f group by f.trace_id
+  )
+  select string_agg(d, ', ') from (
+    select case
+      when (p.status in ('FAILED', 'UNSEALED')) <> (v.trace_id is not null) then format('%s is %s, verify %s', p.trace_id, p.status, v)
+      when v.steps is distinct from p.steps then format('%s has %s, verify %s', p.trace_id, p.steps, v.steps)
+      when coalesce(v.unsealed, 0) <> p.unsealed or v.unsealed_rows > 1 then format('%s has %s unsealed, verify %s', p.trace_id, p.unsealed, v) end
+    from proof as p left join verified as v using (trace_id)
+    union all
+    select case when (t.verified, t.unsealed) <> (c.verified, c.unsealed) or t.failed < c.failed
+        or t.traces <> t.verified + t.failed + t.unsealed + t.skipped or t.steps <> c.steps
+        or t.findings <> (select count(*) from runlink_verify()) then format('the summary is %s', t) end
+    from runlink_verify_summary() as t, (
+      select count(*) filter (where status = 'VERIFIED') as verified, count(*) filter (where status = 'UNSEALED') as unsealed,
+        count(*) filter (where status = 'FAILED') as failed, (select count(*) from aos_trace_steps) as steps
+      from proof) as c) as s (d)
+$$;
+
 -- What they say after a damage, which is undone.
 create function pg_temp.after(damage text, damaged_runs text[], out said text, out reason text)
 language plpgsql as $$
 declare
   changed bigint;
+  differs text;
 begin
   execute damage;
   get diagnostics changed = row_count;
@@ -145,6 +184,8 @@ begin
     raise 'nothing was changed by %', damage;
   end if;
   select s.said, s.reason into said, reason from pg_temp.said_of(damaged_runs) as s;
+  differs := pg_temp.verify_differs();
+  said := said || case when differs is null then '' else ' (but ' || differs || ')' end;
   raise exception using errcode = 'RLTST', message = coalesce(said, 'nothing'), detail = coalesce(reason, '');
 exception when sqlstate 'RLTST' then
   get stacked diagnostics said = message_text, reason = pg_exception_detail;
@@ -283,6 +324,13 @@ select 'a second row of the middle step', trace,
   format('do $d$ begin alter table aos_trace_steps drop constraint aos_trace_steps_pkey, '
     'drop constraint aos_trace_steps_trace_id_step_index_key; %s; end $d$', replace(pg_temp.copy_of(middle, '{}'), '<trace>', trace)),
   format('%s FAILED at %s: %2$s inserted', trace, middle), format('1 step is not as recorded: 1 inserted; the first is step %s$', middle)
+from trace;
+insert into tampering (title, trace, damage, expected)
+select 'a second row of the middle step, and the first step deleted', trace,
+  format('do $d$ begin alter table aos_trace_steps drop constraint aos_trace_steps_pkey, '
+    'drop constraint aos_trace_steps_trace_id_step_index_key; %s; delete from aos_trace_steps where trace_id = %L and step_index = %s; end $d$',
+    replace(pg_temp.copy_of(middle, '{}'), '<trace>', trace), trace, first),
+  format('%s FAILED at %s: %2$s missing, %s inserted', trace, first, middle)
 from trace;
 insert into tampering (title, trace, damage, expected)
 select 'two more rows of the last step', trace,
@@ -428,6 +476,8 @@ insert into tampering (title, trace, damage, expected, reason) values
    'trace-recorded VERIFIED', ''),
   ('a leaf forged, of no step', 'trace-recorded', 'insert into runlink.leaf select 50, encoding, trace_id, leaf, salt from runlink.leaf where trace_id = ''<trace>'' and step_index = 2',
    'trace-recorded FAILED at 50: 50 missing', '1 missing'),
+  ('a leaf forged, of no step', 'trace-sealed', 'insert into runlink.leaf select 50, encoding, ''<trace>'', leaf, salt from runlink.leaf where trace_id = ''trace-recorded'' and step_index = 2',
+   'trace-sealed FAILED at 50: 50 missing', '1 missing'),
   ('a leaf forged, of a step before all', 'trace-several', 'insert into runlink.leaf select -50, encoding, trace_id, leaf, salt from runlink.leaf where trace_id = ''<trace>'' and step_index = 4',
    'trace-several FAILED at -50: -50 missing', '1 missing'),
   ('a leaf forged, of a step that is sealed', 'trace-several', 'insert into runlink.leaf select 11, encoding, trace_id, leaf, salt from runlink.leaf where trace_id = ''<trace>'' and step_index = 4',
