@@ -7,12 +7,8 @@
  */
 #include "core/sha256.h"
 
-/* For SHA256_Init and its like. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 
 uint64		sha256_hashed = 0;
 
@@ -50,18 +46,20 @@ sha256_digest(void)
 	return digest;
 }
 
-/*
- * Straight to the algorithm: what EVP does around it costs as much as the hash of
- * a link of the chain, and there is nothing in it that can fail.
- */
+/* One context serves the whole process: no call of ours is left half done. */
 void
 sha256_bytes(const void *data, size_t length, uint8 hash[SHA256_BYTES])
 {
-	SHA256_CTX	context;
+	static EVP_MD_CTX *context = NULL;
 
-	SHA256_Init(&context);
-	SHA256_Update(&context, data, length);
-	SHA256_Final(hash, &context);
+	if (unlikely(context == NULL))
+	{
+		context = EVP_MD_CTX_new();
+		check(context != NULL);
+	}
+	check(EVP_DigestInit_ex2(context, sha256_digest(), NULL));
+	check(EVP_DigestUpdate(context, data, length));
+	check(EVP_DigestFinal_ex(context, hash, NULL));
 	sha256_hashed += length;
 }
 
