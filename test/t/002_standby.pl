@@ -68,7 +68,7 @@ sub statements
 
 	foreach my $name (sort keys %arguments)
 	{
-		# they say how long they took; 012_verify.pl asks them on a standby
+		# they say how long they took; 014_verify.pl asks them on a standby
 		next if $arguments{$name} eq 'tenant_id,since,until';
 
 		my $call =
