@@ -38,11 +38,16 @@ as $$
         'runlink.idle_after. ', t.steps, t.sealed),
       case when t.run_id operator(pg_catalog.=) ''::pg_catalog.text then
         'Its run_id is empty: runlink_seal_pending() seals it with those of every run.'
+      when exists (select from @extschema@.runlink_slipped_in_traces() s
+        where s.run_id operator(pg_catalog.=) t.run_id and s.trace_id operator(pg_catalog.<>) t.trace_id) then
+        'Another trace of the run has steps that were slipped in (sealed_short): no remedy before that is looked at.'
       else
         'The remedy needs EXECUTE on runlink_seal_pending and SELECT on schema runlink; call it from a '
         'scheduler, without run_id.'
       end),
-    case when t.run_id operator(pg_catalog.<>) ''::pg_catalog.text then
+    case when t.run_id operator(pg_catalog.<>) ''::pg_catalog.text
+      and not exists (select from @extschema@.runlink_slipped_in_traces() s
+        where s.run_id operator(pg_catalog.=) t.run_id and s.trace_id operator(pg_catalog.<>) t.trace_id) then
       pg_catalog.format('select * from %s.runlink_seal_pending(run_id => %L)', '@extschema@'::pg_catalog.text,
         t.run_id)
     end,

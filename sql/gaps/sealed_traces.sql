@@ -45,3 +45,19 @@ Errors: as a SELECT from runs, aos_traces and aos_trace_steps.
 Reads one snapshot, the application''s tables as the caller, under row-level security, leaves and seals as
 runlink_trace_seal does; ACCESS SHARE locks as any SELECT. Inlined, so that predicates on ids reach the
 indexes. Stable, parallel restricted.';
+
+create function runlink_slipped_in_traces()
+returns table (run_id text, trace_id text)
+language sql stable parallel restricted rows 10
+as $$
+  select t.run_id, t.trace_id
+  from @extschema@.runlink_sealed_traces() t
+  where t.final and t.steps operator(pg_catalog.>) (t.sealed operator(pg_catalog.+) t.recorded)
+$$;
+
+comment on function runlink_slipped_in_traces() is
+'@omit
+Traces that were sealed as ended and have steps with neither leaf nor seal. To seal these is to call them as good
+as the others: no remedy does, nor one for another trace of the run, since runlink_seal_pending takes a run whole.
+Out: run_id and trace_id.
+Errors, reads, locks, inlining, volatility and parallel mark as runlink_sealed_traces.';

@@ -2,7 +2,7 @@
 -- once its remedy, where it has one, was run as it is printed.
 
 begin;
-select plan(38);
+select plan(43);
 set local client_min_messages = warning;
 
 create extension runlink schema public;
@@ -218,7 +218,7 @@ update runlink.seal set backfilled = step_count + 1 where trace_id = 'trace_u-un
 set local session_replication_role = origin;
 select results_eq($$ select pg_temp.told('u-') $$,
   $$ values ('sealed_short warn u-late tenant-a aos_traces trace_u-late certain remedy'),
-       ('sealed_short warn u-short tenant-a aos_traces trace_u-short certain remedy'),
+       ('sealed_short warn u-short tenant-a aos_traces trace_u-short certain no remedy'),
        ('sealed_short warn u-was-running tenant-a aos_traces trace_u-was-running certain remedy'),
        ('steps_missing error u-missing tenant-a aos_traces trace_u-missing certain no remedy'),
        ('unsealed_trace info u-aborted tenant-a aos_traces trace_u-aborted certain remedy'),
@@ -230,8 +230,26 @@ select results_eq($$ select pg_temp.told('u-') $$,
 select remedy from gap where run_id ~ '^u-' \gexec
 \o
 select results_eq($$ select gap, run_id from gap where run_id ~ '^u-' order by 1 $$,
-  $$ values ('steps_missing', 'u-missing'), ('unsealed_trace', 'u-unknown') $$,
-  'the remedies seal what can be sealed: what is missing or not known stays');
+  $$ values ('sealed_short', 'u-short'), ('steps_missing', 'u-missing'), ('unsealed_trace', 'u-unknown') $$,
+  'the remedies seal what can be sealed: what is missing, slipped in or not known stays');
+select results_eq($$ select step_index, verdict from runlink_proof_steps('u-short') where verdict <> 'ok' $$, $$ values (2, 'inserted') $$,
+  'no remedy makes a step good that was slipped in after the end');
+select pg_temp.add_trace('u-short', '{0,1}', 'running', trace => 'u-short-2');
+set local session_replication_role = replica;
+update aos_traces set status = 'completed' where trace_id = 'u-short-2';
+set local session_replication_role = origin;
+select results_eq($$ select gap, remedy from gap where record_id = 'u-short-2' and gap = 'unsealed_trace' $$, $$ values ('unsealed_trace', null) $$,
+  'nor one of another trace of the run');
+select alike(detail, '%no remedy%', 'as detail says') from gap where record_id = 'u-short-2' and gap = 'unsealed_trace';
+
+-- A run that is tried again writes into the trace that its attempt before ended.
+
+select pg_temp.add_run('v-again', 'running'), pg_temp.add_trace('v-again', '{0,1}', 'failed');
+insert into aos_trace_steps (trace_id, step_index) values ('trace_v-again', 2);
+select is_empty($$ select pg_temp.told('v-') $$, 'a retry that goes on is no gap');
+update runs set status = 'succeeded' where id = 'v-again';
+select results_eq($$ select pg_temp.told('v-') $$, $$ values ('sealed_short warn v-again tenant-a aos_traces trace_v-again certain remedy') $$,
+  'once the run is over it is');
 select pg_temp.add_trace('', '{0}', trace => 'trace of no name');
 set local session_replication_role = replica;
 insert into aos_trace_steps (trace_id, step_index) values ('trace of no name', 1);
