@@ -12,7 +12,7 @@ as $$
       ) as b
   ),
   incident as not materialized (
-    select i.run_id, i.tenant_id, i.record_id
+    select i.run_id, i.tenant_id, i.record_id, i.linked_by
     from @extschema@.runlink_incident_runs() i
       join @extschema@.runs r on r.id operator(pg_catalog.=) i.run_id
     where r.tenant_id is null or r.tenant_id operator(pg_catalog.=) i.tenant_id
@@ -20,7 +20,11 @@ as $$
   select 'breach_without_run', 'warn', 'controls', 'Limit breach of an incident of a run names no run',
     i.run_id, b.tenant_id, 'limit_breaches', b.id,
     'run_id is NULL; the incident of incident_id is of a run of the same tenant. Writer: policies_handler.',
-    @extschema@.runlink_link_remedy('limit_breaches', 'run_id', b.id, i.run_id, 'incident_id', b.incident_id),
+    pg_catalog.concat(
+      @extschema@.runlink_link_remedy('limit_breaches', 'run_id', b.id, i.run_id, 'incident_id', b.incident_id),
+      pg_catalog.format(' and exists (select from %s.incidents i where i.id operator(pg_catalog.=) %L'
+        ' and i.%I operator(pg_catalog.=) %L)', '@extschema@'::pg_catalog.text, b.incident_id, i.linked_by,
+        i.run_id)),
     'likely', i.run_id
   from breach b
     join incident i on i.record_id operator(pg_catalog.=) b.incident_id

@@ -299,7 +299,7 @@ language sql stable parallel safe
 as $$
   select pg_catalog.format(
     'update %s.%I set %I = %L where id operator(pg_catalog.=) %L and %I is null'
-    ' and %I operator(pg_catalog.=) %L',
+    ' and %I operator(pg_catalog.=) %L and exists (select from %1$s.runs r where r.id operator(pg_catalog.=) %4$L)',
     '@extschema@'::pg_catalog.text, source_table, link, run_id, record_id, link, found_by, found)
 $$;
 
@@ -308,5 +308,6 @@ comment on function runlink_link_remedy(text, text, text, text, text, text) is
 The statement that writes a run into a record.
 In: source_table; link, the column that is to name the run; record_id; run_id; found_by, the column that the
 run was found by, and found, its value.
-Out: an UPDATE of the record that changes nothing once the link is set or the other column has another value.
+Out: an UPDATE of the record that changes nothing once the link is set, the other column has another value or
+the run is gone.
 Stable, parallel safe. No locks.';

@@ -2,7 +2,7 @@
 -- printed, mends it and nothing else.
 
 begin;
-select plan(47);
+select plan(48);
 set local client_min_messages = warning;
 
 create extension runlink schema public;
@@ -113,6 +113,20 @@ select pg_temp.gaps_of('policy evaluations without run',
   'evaluation_without_run warn run-a tenant-a prevention_records e-two unknown no remedy proposes run-a,'
   'evaluation_without_run warn run-a2 tenant-a prevention_records e-two unknown no remedy proposes run-a2,'
   'link_across_tenants error run-b tenant-a prevention_records e-foreign certain no remedy}');
+
+-- Remedies that are run late: what they rest on is no longer so.
+
+savepoint late;
+insert into limit_breaches (id, tenant_id, run_id, incident_id) values ('b-late', 'tenant-a', null, 'inc-a');
+insert into prevention_records (id, tenant_id, run_id, blocked_incident_id) values ('e-late', 'tenant-a', null, 'run-a2');
+create temp table late as select remedy from runlink_gaps() where record_id in ('b-late', 'e-late');
+update incidents set source_run_id = 'run-nobody' where id = 'inc-a';
+delete from runs where id = 'run-a2';
+select remedy from late
+\gexec
+select results_eq($$ select run_id::text from limit_breaches where id = 'b-late' union all select run_id::text from prevention_records where id = 'e-late' $$,
+  $$ values (null::text), (null) $$, 'a remedy does nothing once the incident names another run, or the run is gone');
+rollback to late;
 
 select pg_temp.gaps_of('limit breaches without run',
   $$ insert into incidents (id, tenant_id, source_run_id, llm_run_id) values ('i-foreign', 'tenant-b', 'run-a', null), ('i-old', 'tenant-a', null, 'run-a2');
