@@ -8,6 +8,7 @@
 #include "compat.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #include "report.h"
 
@@ -29,6 +30,11 @@ is_markup(const char *text, const char *c)
 		case '_':
 			/* within a word, as in most of our ids, it does not */
 			return c == text || !isalnum((unsigned char) c[-1]) || !isalnum((unsigned char) c[1]);
+		/* GitHub's Markdown makes a link of a bare address */
+		case ':':
+			return c[1] == '/' && c[2] == '/';
+		case '.':
+			return c - text >= 3 && strncasecmp(c - 3, "www", 3) == 0;
 		default:
 			return false;
 	}

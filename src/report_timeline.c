@@ -201,7 +201,8 @@ name_lanes(Timeline *timeline, int up_to, int64 in_lane)
 static void
 label_time(Timeline *timeline, double x, TimestampTz time)
 {
-	bool		is_last = (time == timeline->extent.last);
+	/* where all is at one instant, it is drawn at the left */
+	bool		is_last = time == timeline->extent.last && time != timeline->extent.first;
 	double		from = is_last ? LEFT + WIDTH - LABEL_WIDTH : x;
 
 	if (from < timeline->label_end ||

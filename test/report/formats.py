@@ -145,14 +145,14 @@ def check_html(text, report, complain):
 
 
 def markdown_cell(cell):
-    return html.unescape(re.sub(r"\\([|\\`*~\[\]$_])", r"\1", cell))
+    return html.unescape(re.sub(r"\\([|\\`*~\[\]$_:.])", r"\1", cell))
 
 
 def check_markdown(text, report, complain):
     found, heading = {}, None
     statements = text.split("\n## Recommended fixes\n", 1)[1].split("\n## Acceptance\n", 1)[0]
     for line in text.replace(statements, "").split("\n"):
-        if "\r" in line or re.search(r"[<>]", line):
+        if "\r" in line or re.search(r"[<>]|(?<!\\)://|www\.", line, re.I):
             complain(f"Markdown: markup in {line[:80]!a}")
         if line.startswith("## "):
             heading, rows = line[3:], 0

@@ -72,5 +72,14 @@ is("$in_lane, $drawn", '20000, 20000', 'in which every step is');
 is($pauses, 2, 'and shortens the months until what came later');
 is($node->safe_psql('postgres', q{select substring(runlink_report('run-many', null, 'html') from 'not drawn: (\d+)')}), 2,
 	'what has no time is not drawn, and told');
+$node->safe_psql('postgres', q{
+	insert into runs (id, agent_id, goal, status, attempts, max_attempts, priority, origin_system_id, created_at)
+		values ('run-instant', 'x', 'see http://a.example or www.b.example', 'queued', 0, 0, 0, 'x', '2026-03-01');
+	insert into incidents (id, tenant_id, source_run_id, title, severity, status, trigger_type, started_at, created_at)
+		values ('instant', 't', 'run-instant', 'x', 'x', 'x', 'x', '2026-03-01', '2026-03-01')});
+is($node->safe_psql('postgres', q{select (regexp_matches(runlink_report('run-instant', null, 'html'),
+	'<text class="soft" x="([\d.]+)" y="\d+">2026-03-01'))[1]}), '120.0', 'the time of a single instant stands below its mark');
+like($node->safe_psql('postgres', q{select runlink_report('run-instant')}), qr{see http\\://a\.example or www\\\.b\.example},
+	'an address is no link in Markdown');
 
 done_testing();
