@@ -48,7 +48,8 @@ the two.
 Left alone are rows whose after_state is another JSON value than an object, or has a key run_id,
 source_run_id or run_id_stamped_by with whatever value, and rows whose before_state has a string as
 run_id or source_run_id. Nothing is ever overwritten.
-It never makes an insert fail. What can be foreseen (a run id of more than 2000 bytes or in another encoding,
+It never makes an insert fail itself; a constraint, an index or a policy that refuses the row with its stamp does.
+What can be foreseen (a run id of more than 2000 bytes or in another encoding,
 an after_state of more than 64 MB or not of type jsonb, partitions by after_state, another table) is a WARNING,
 one a statement, and leaves the row alone. Called otherwise than before the insert of a row it is an
 error (39P01). Volatile, parallel unsafe.';
