@@ -16,19 +16,6 @@
 
 PG_FUNCTION_INFO_V1(runlink_gaps);
 
-static void build_run_query(StringInfo sql, const Binding *binding);
-static void build_database_query(StringInfo sql, const Binding *binding);
-
-/*
- * By the setting row_security: the rules are inlined when a query is planned, too
- * late for Postgres to notice that a saved plan was made under another.
- */
-static SavedQuery run_queries[] = {{.build = build_run_query}, {.build = build_run_query}};
-static SavedQuery database_queries[] = {
-	{.build = build_database_query, .reads_whole_tables = true},
-	{.build = build_database_query, .reads_whole_tables = true}
-};
-
 #define GAP_ROWS "SELECT g.* FROM @extschema@.runlink_gap_rows() AS g WHERE "
 #define OF_TENANT "($2 IS NULL OR g.tenant_id" SQL_EQ "$2)"
 #define IN_ORDER \
@@ -36,17 +23,15 @@ static SavedQuery database_queries[] = {
 	" g.gap COLLATE pg_catalog.\"C\", g.source_table COLLATE pg_catalog.\"C\"," \
 	" g.record_id COLLATE pg_catalog.\"C\", g.run_id COLLATE pg_catalog.\"C\""
 
-static void
-build_run_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, GAP_ROWS "g.run_id" SQL_EQ "$1 AND " OF_TENANT IN_ORDER);
-}
+#define OF_RUN {.sql_template = GAP_ROWS "g.run_id" SQL_EQ "$1 AND " OF_TENANT IN_ORDER}
+#define OF_DATABASE {.sql_template = GAP_ROWS OF_TENANT IN_ORDER, .reads_whole_tables = true}
 
-static void
-build_database_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, GAP_ROWS OF_TENANT IN_ORDER);
-}
+/*
+ * By the setting row_security: the rules are inlined when a query is planned, too
+ * late for Postgres to notice that a saved plan was made under another.
+ */
+static SavedQuery run_queries[] = {OF_RUN, OF_RUN};
+static SavedQuery database_queries[] = {OF_DATABASE, OF_DATABASE};
 
 /*
  * runlink_gaps(run_id text, tenant_id text) returns setof runlink_gap

@@ -20,10 +20,40 @@ PG_FUNCTION_INFO_V1(runlink_evidence_json);
 PG_FUNCTION_INFO_V1(runlink_proof_json);
 
 static void build_evidence_json_query(StringInfo sql, const Binding *binding);
-static void build_proof_json_query(StringInfo sql, const Binding *binding);
 
 static SavedQuery evidence_json_query = {.build = build_evidence_json_query};
-static SavedQuery proof_json_query = {.build = build_proof_json_query};
+static SavedQuery proof_json_query = {
+	.sql_template = "WITH proof AS MATERIALIZED ("
+	"SELECT p.*, t.started_at, t.completed_at"
+	" FROM @extschema@.runlink_proof($1, $2) WITH ORDINALITY AS p"
+	" LEFT JOIN @extschema@.aos_traces AS t ON t.trace_id" SQL_EQ "p.trace_id"
+	" AND t.run_id" SQL_EQ "p.run_id AND t.tenant_id" SQL_EQ "p.tenant_id) "
+	"SELECT pg_catalog.jsonb_build_object('run_id', $1, 'integrity', ("
+	"SELECT pg_catalog.jsonb_build_object('model', p.model,"
+	" 'root_hash', p.coordinator_root_hash, 'chain_length', p.chain_length,"
+	" 'verification_status', p.verification_status,"
+	" 'failure_reason', p.failure_reason,"
+	" 'runlink', pg_catalog.jsonb_build_object("
+	"'verification_status', p.verification_status,"
+	" 'root_hash', p.root_hash, 'assurance', p.assurance))"
+	" FROM proof AS p WHERE p.ordinality" SQL_EQ "1),"
+	" 'aos_traces', COALESCE(("
+	"SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+	"'trace_id', p.trace_id, 'run_id', p.run_id, 'status', p.trace_status,"
+	" 'step_count', p.chain_length, 'started_at', p.started_at,"
+	" 'completed_at', p.completed_at) ORDER BY p.ordinality)"
+	" FROM proof AS p WHERE p.trace_id IS NOT NULL), '[]'),"
+	" 'aos_trace_steps', COALESCE(("
+	"SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+	"'trace_id', s.trace_id, 'step_index', s.step_index,"
+	" 'skill_name', s.skill_name, 'status', s.status,"
+	" 'duration_ms', s.duration_ms, 'cost_cents', s.cost_cents)"
+	" ORDER BY p.ordinality, s.step_index)"
+	" FROM proof AS p JOIN @extschema@.aos_trace_steps AS s"
+	" ON s.trace_id" SQL_EQ "p.trace_id), '[]'),"
+	" 'raw_logs', NULL,"
+	" 'verified_at', pg_catalog.statement_timestamp())"
+};
 
 /* The items of one kind of evidence, in its order, as a member of the answer. */
 static void
@@ -65,42 +95,6 @@ build_evidence_json_query(StringInfo sql, const Binding *binding)
 	append_template(sql, binding,
 					", 'computed_at', pg_catalog.statement_timestamp())"
 					" FROM @extschema@.runlink_evidence($1, $2) AS e");
-}
-
-static void
-build_proof_json_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"WITH proof AS MATERIALIZED ("
-					"SELECT p.*, t.started_at, t.completed_at"
-					" FROM @extschema@.runlink_proof($1, $2) WITH ORDINALITY AS p"
-					" LEFT JOIN @extschema@.aos_traces AS t ON t.trace_id" SQL_EQ "p.trace_id"
-					" AND t.run_id" SQL_EQ "p.run_id AND t.tenant_id" SQL_EQ "p.tenant_id) "
-					"SELECT pg_catalog.jsonb_build_object('run_id', $1, 'integrity', ("
-					"SELECT pg_catalog.jsonb_build_object('model', p.model,"
-					" 'root_hash', p.coordinator_root_hash, 'chain_length', p.chain_length,"
-					" 'verification_status', p.verification_status,"
-					" 'failure_reason', p.failure_reason,"
-					" 'runlink', pg_catalog.jsonb_build_object("
-					"'verification_status', p.verification_status,"
-					" 'root_hash', p.root_hash, 'assurance', p.assurance))"
-					" FROM proof AS p WHERE p.ordinality" SQL_EQ "1),"
-					" 'aos_traces', COALESCE(("
-					"SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
-					"'trace_id', p.trace_id, 'run_id', p.run_id, 'status', p.trace_status,"
-					" 'step_count', p.chain_length, 'started_at', p.started_at,"
-					" 'completed_at', p.completed_at) ORDER BY p.ordinality)"
-					" FROM proof AS p WHERE p.trace_id IS NOT NULL), '[]'),"
-					" 'aos_trace_steps', COALESCE(("
-					"SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
-					"'trace_id', s.trace_id, 'step_index', s.step_index,"
-					" 'skill_name', s.skill_name, 'status', s.status,"
-					" 'duration_ms', s.duration_ms, 'cost_cents', s.cost_cents)"
-					" ORDER BY p.ordinality, s.step_index)"
-					" FROM proof AS p JOIN @extschema@.aos_trace_steps AS s"
-					" ON s.trace_id" SQL_EQ "p.trace_id), '[]'),"
-					" 'raw_logs', NULL,"
-					" 'verified_at', pg_catalog.statement_timestamp())");
 }
 
 /* Answers a call with the one value of the one row of a query. */

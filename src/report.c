@@ -25,11 +25,6 @@
 PG_FUNCTION_INFO_V1(runlink_report);
 
 static void build_linkage_source(StringInfo sql, const Binding *binding);
-static void build_evidence_source(StringInfo sql, const Binding *binding);
-static void build_proof_source(StringInfo sql, const Binding *binding);
-static void build_governance_source(StringInfo sql, const Binding *binding);
-static void build_gaps_source(StringInfo sql, const Binding *binding);
-static void build_schema_source(StringInfo sql, const Binding *binding);
 
 /* A call that the report tells of, by the name that sections read its rows under. */
 typedef struct Source
@@ -41,11 +36,15 @@ typedef struct Source
 /* In this order: the gaps are asked for a row of linkage. */
 static Source sources[] = {
 	{"linkage", {.build = build_linkage_source}},
-	{"evidence", {.build = build_evidence_source}},
-	{"proof", {.build = build_proof_source}},
-	{"governance", {.build = build_governance_source}},
-	{"gaps", {.build = build_gaps_source}},
-	{"schema", {.build = build_schema_source}},
+	{"evidence", {.sql_template = "SELECT e.* FROM @extschema@.runlink_evidence($1, $2) AS e"}},
+	{"proof", {.sql_template = "SELECT p.* FROM @extschema@.runlink_proof($1, $2) AS p"}},
+	{"governance", {.sql_template = "SELECT g.* FROM @extschema@.runlink_governance($1, $2) AS g"}},
+	/* where the rules name another schema than is read, they are not asked */
+	{"gaps", {.sql_template = "SELECT g.* FROM linkage AS l"
+	" CROSS JOIN LATERAL @extschema@.runlink_gaps(l.run_id, $2) AS g"
+	" WHERE l.has_rules"}},
+	{"schema", {.sql_template = "SELECT c.* FROM @extschema@.runlink_schema_check() AS c"
+	" WHERE c.status OPERATOR(pg_catalog.<>) 'ok'"}},
 };
 
 static const ReportFormat *const formats[] = {&report_markdown, &report_html, &report_json};
@@ -69,42 +68,6 @@ build_linkage_source(StringInfo sql, const Binding *binding)
 	append_template(sql, binding,
 					"}'::pg_catalog.name[]) AND pg_catalog.row_security_active(c.oid))"
 					" AS is_narrowed FROM @extschema@.runlink_linkage($1, $2) AS l");
-}
-
-static void
-build_evidence_source(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, "SELECT e.* FROM @extschema@.runlink_evidence($1, $2) AS e");
-}
-
-static void
-build_proof_source(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, "SELECT p.* FROM @extschema@.runlink_proof($1, $2) AS p");
-}
-
-static void
-build_governance_source(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, "SELECT g.* FROM @extschema@.runlink_governance($1, $2) AS g");
-}
-
-/* Where the rules name another schema than is read, they are not asked. */
-static void
-build_gaps_source(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT g.* FROM linkage AS l"
-					" CROSS JOIN LATERAL @extschema@.runlink_gaps(l.run_id, $2) AS g"
-					" WHERE l.has_rules");
-}
-
-static void
-build_schema_source(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT c.* FROM @extschema@.runlink_schema_check() AS c"
-					" WHERE c.status OPERATOR(pg_catalog.<>) 'ok'");
 }
 
 static void

@@ -15,30 +15,17 @@
 
 #define LONGEST_ID_IN_MESSAGE 64
 
-static void build_owner_query(StringInfo sql, const Binding *binding);
-static void build_swapped_query(StringInfo sql, const Binding *binding);
-
 /* The tenants of the rows of runs with id $1; more than one only in a view. */
-static SavedQuery owner_query = {.build = build_owner_query};
+static SavedQuery owner_query = {
+	.sql_template = "SELECT t.tenant_id::pg_catalog.text, t.tenant_id" SQL_EQ "$2"
+	" FROM @extschema@.runs t WHERE t.id" SQL_EQ "$1"
+};
 
 /* A row where $1 is the tenant of the run $2. */
-static SavedQuery swapped_query = {.build = build_swapped_query};
-
-static void
-build_owner_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.tenant_id::pg_catalog.text, t.tenant_id" SQL_EQ "$2"
-					" FROM @extschema@.runs t WHERE t.id" SQL_EQ "$1");
-}
-
-static void
-build_swapped_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT 1 FROM @extschema@.runs t"
-					" WHERE t.id" SQL_EQ "$2 AND t.tenant_id" SQL_EQ "$1");
-}
+static SavedQuery swapped_query = {
+	.sql_template = "SELECT 1 FROM @extschema@.runs t"
+	" WHERE t.id" SQL_EQ "$2 AND t.tenant_id" SQL_EQ "$1"
+};
 
 /* Raises an error unless text is UTF-8 here, as what is hashed has to be. */
 void

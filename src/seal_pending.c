@@ -35,35 +35,29 @@ PG_FUNCTION_INFO_V1(runlink_seal_pending);
 
 static int	idle_after = 3600;
 
-static void build_pending_query(StringInfo sql, const Binding *binding);
-
 /* The traces to seal, of run $1 or of any; running ones that are idle for $2. */
-static SavedQuery pending_query = {.build = build_pending_query, .reads_whole_tables = true};
-
-static void
-build_pending_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text,"
-					" t.tenant_id::pg_catalog.text, t.status::pg_catalog.text,"
-					" newest.step_count IS NOT NULL"
-					" FROM @extschema@.aos_traces t LEFT JOIN LATERAL"
-					" (SELECT x.step_count, x.final FROM runlink.seal x"
-					" WHERE x.trace_id" SQL_EQ "t.trace_id ORDER BY x.seal_no DESC LIMIT 1)"
-					" AS newest ON true"
-					" WHERE ($1 IS NULL OR t.run_id" SQL_EQ "$1)"
-					" AND (t.status OPERATOR(pg_catalog.<>) '" TRACE_RUNNING "'"
-					" OR COALESCE((SELECT pg_catalog.max(s.\"timestamp\")"
-					" FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "t.trace_id),"
-					" t.started_at) OPERATOR(pg_catalog.<)"
-					" (pg_catalog.now() OPERATOR(pg_catalog.-) $2::pg_catalog.interval))"
-					" AND (newest.step_count IS NULL"
-					" OR (NOT newest.final AND t.status OPERATOR(pg_catalog.<>) '" TRACE_RUNNING "')"
-					" OR EXISTS (SELECT 1 FROM runlink.leaf l WHERE l.trace_id" SQL_EQ "t.trace_id)"
-					" OR newest.step_count OPERATOR(pg_catalog.<) (SELECT pg_catalog.count(*)"
-					" FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "t.trace_id))"
-					" ORDER BY t.started_at, t.trace_id COLLATE pg_catalog.\"C\"");
-}
+static SavedQuery pending_query = {
+	.sql_template = "SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text,"
+	" t.tenant_id::pg_catalog.text, t.status::pg_catalog.text,"
+	" newest.step_count IS NOT NULL"
+	" FROM @extschema@.aos_traces t LEFT JOIN LATERAL"
+	" (SELECT x.step_count, x.final FROM runlink.seal x"
+	" WHERE x.trace_id" SQL_EQ "t.trace_id ORDER BY x.seal_no DESC LIMIT 1)"
+	" AS newest ON true"
+	" WHERE ($1 IS NULL OR t.run_id" SQL_EQ "$1)"
+	" AND (t.status OPERATOR(pg_catalog.<>) '" TRACE_RUNNING "'"
+	" OR COALESCE((SELECT pg_catalog.max(s.\"timestamp\")"
+	" FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "t.trace_id),"
+	" t.started_at) OPERATOR(pg_catalog.<)"
+	" (pg_catalog.now() OPERATOR(pg_catalog.-) $2::pg_catalog.interval))"
+	" AND (newest.step_count IS NULL"
+	" OR (NOT newest.final AND t.status OPERATOR(pg_catalog.<>) '" TRACE_RUNNING "')"
+	" OR EXISTS (SELECT 1 FROM runlink.leaf l WHERE l.trace_id" SQL_EQ "t.trace_id)"
+	" OR newest.step_count OPERATOR(pg_catalog.<) (SELECT pg_catalog.count(*)"
+	" FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "t.trace_id))"
+	" ORDER BY t.started_at, t.trace_id COLLATE pg_catalog.\"C\"",
+	.reads_whole_tables = true
+};
 
 void
 seal_pending_init(void)

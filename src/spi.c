@@ -52,11 +52,13 @@ saved_query_init(void)
 	RegisterXactCallback(free_replaced_plans, NULL);
 }
 
+/* The parameters of a query that does not say. */
+static Oid	two_texts[2] = {TEXTOID, TEXTOID};
+
 /* The plan of a query, made or made anew where the binding asks for it. */
 static SPIPlanPtr
 query_plan(SavedQuery *query, const Binding *binding)
 {
-	static Oid	texts[2] = {TEXTOID, TEXTOID};
 	bool		typed = query->argument_count > 0;
 	uint64		binding_version = binding->version;
 	StringInfoData sql;
@@ -68,12 +70,15 @@ query_plan(SavedQuery *query, const Binding *binding)
 		return query->plan;
 
 	initStringInfo(&sql);
-	query->build(&sql, binding);
+	if (query->sql_template != NULL)
+		append_template(&sql, binding, query->sql_template);
+	else
+		query->build(&sql, binding);
 
 	if (query->plan == NULL || strcmp(query->sql, sql.data) != 0)
 	{
-		plan = SPI_prepare_cursor(sql.data, typed ? query->argument_count : (int) lengthof(texts),
-								  typed ? query->argument_types : texts, CURSOR_OPT_GENERIC_PLAN);
+		plan = SPI_prepare_cursor(sql.data, typed ? query->argument_count : (int) lengthof(two_texts),
+								  typed ? query->argument_types : two_texts, CURSOR_OPT_GENERIC_PLAN);
 		if (plan == NULL)
 			elog(ERROR, "could not prepare a query: %s", SPI_result_code_string(SPI_result));
 
@@ -104,9 +109,9 @@ typedef struct Surroundings
 } Surroundings;
 
 static void
-set_off(const char *setting)
+set(const char *setting, const char *value)
 {
-	set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
@@ -120,9 +125,21 @@ begin_query(bool lookup)
 	Surroundings surroundings = {CurrentMemoryContext, NewGUCNestLevel()};
 
 	if (jit_enabled)
-		set_off("jit");
+		set("jit", "off");
 	if (lookup && enable_seqscan)
-		set_off("enable_seqscan");
+		set("enable_seqscan", "off");
+	return surroundings;
+}
+
+static Surroundings
+begin_saved_query(const SavedQuery *query)
+{
+	Surroundings surroundings = begin_query(!query->reads_whole_tables);
+
+	for (const char *const *setting = query->planner_on; *setting != NULL; setting++)
+		set(*setting, "on");
+	for (const char *const *setting = query->planner_off; *setting != NULL; setting++)
+		set(*setting, "off");
 	return surroundings;
 }
 
@@ -132,22 +149,6 @@ end_query(Surroundings surroundings)
 {
 	AtEOXact_GUC(true, surroundings.nest_level);
 	MemoryContextSwitchTo(surroundings.context);
-}
-
-static ParamListInfo
-text_params(text *arg1, text *arg2)
-{
-	text	   *args[2] = {arg1, arg2};
-	ParamListInfo params = makeParamList(lengthof(args));
-
-	for (size_t i = 0; i < lengthof(args); i++)
-	{
-		params->params[i].value = PointerGetDatum(args[i]);
-		params->params[i].isnull = (args[i] == NULL);
-		params->params[i].pflags = PARAM_FLAG_CONST;
-		params->params[i].ptype = TEXTOID;
-	}
-	return params;
 }
 
 /* Values, nulls as SPI_execute_plan has them, or NULL. */
@@ -166,12 +167,21 @@ typed_params(int count, const Oid *types, const Datum *values, const char *nulls
 	return params;
 }
 
+static ParamListInfo
+text_params(text *arg1, text *arg2)
+{
+	Datum		values[2] = {PointerGetDatum(arg1), PointerGetDatum(arg2)};
+	char		nulls[2] = {arg1 == NULL ? 'n' : ' ', arg2 == NULL ? 'n' : ' '};
+
+	return typed_params(lengthof(two_texts), two_texts, values, nulls);
+}
+
 static void
 execute_saved_query(SavedQuery *query, const Binding *binding, ParamListInfo params,
 					DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {0};
-	Surroundings surroundings = begin_query(!query->reads_whole_tables);
+	Surroundings surroundings = begin_saved_query(query);
 	int			result;
 
 	options.params = params;
@@ -282,7 +292,7 @@ fetch_rows(Portal portal, long count)
 static Portal
 open_saved_query(SavedQuery *query, const Binding *binding, ParamListInfo params)
 {
-	Surroundings surroundings = begin_query(!query->reads_whole_tables);
+	Surroundings surroundings = begin_saved_query(query);
 	Portal		portal = SPI_cursor_open_with_paramlist(NULL, query_plan(query, binding), params, true);
 
 	end_query(surroundings);

@@ -17,14 +17,17 @@
 #include "binding.h"
 
 /*
- * A query made from a binding.  Its parameters are $1 and $2 of type text where
- * argument_count is 0.  Only the first four are given by its owner; the rest is
- * kept by spi.c.
+ * A query made from a binding: by append_template from a text, or by a function.
+ * Its parameters are $1 and $2 of type text where argument_count is 0.  What is
+ * before binding_version is given by its owner; the rest is kept by spi.c.
  */
 typedef struct SavedQuery
 {
+	const char *sql_template;
 	void		(*build) (StringInfo sql, const Binding *binding);
 	bool		reads_whole_tables; /* no lookup by an index */
+	const char *planner_on[3];	/* settings to plan it with, NULL after the last */
+	const char *planner_off[4];
 	int			argument_count;
 	Oid			argument_types[8];
 	uint64		binding_version;

@@ -19,10 +19,10 @@
 
 PG_FUNCTION_INFO_V1(runlink_trace_seal);
 
-static void build_visible_query(StringInfo sql, const Binding *binding);
-
 /* A row if the caller sees the trace $1. */
-static SavedQuery visible_query = {.build = build_visible_query};
+static SavedQuery visible_query = {
+	.sql_template = "SELECT 1 FROM @extschema@.aos_traces t WHERE t.trace_id" SQL_EQ "$1 LIMIT 1"
+};
 
 /* The result columns, and those of the query, which has one more. */
 enum
@@ -68,13 +68,6 @@ typedef struct SealRow
 	Datum		values[SEAL_COLUMNS];
 	bool		nulls[SEAL_COLUMNS];
 } SealRow;
-
-static void
-build_visible_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT 1 FROM @extschema@.aos_traces t WHERE t.trace_id" SQL_EQ "$1 LIMIT 1");
-}
 
 static bool
 caller_sees_trace(const Binding *binding, text *trace_id)

@@ -26,21 +26,30 @@
 
 #define SQL_NE " OPERATOR(pg_catalog.<>) "
 
-static void build_traces_query(StringInfo sql, const Binding *binding);
-static void build_trace_query(StringInfo sql, const Binding *binding);
-static void build_archived_query(StringInfo sql, const Binding *binding);
-static void build_trace_steps_query(StringInfo sql, const Binding *binding);
+#define TRACE_COLUMNS \
+	"SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text," \
+	" t.tenant_id::pg_catalog.text, t.status::pg_catalog.text FROM @extschema@.aos_traces t"
 
 /* The traces of run $1 of tenant $2. */
-static SavedQuery traces_query = {.build = build_traces_query};
+static SavedQuery traces_query = {
+	.sql_template = TRACE_COLUMNS
+	" WHERE t.run_id" SQL_EQ "$1 AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)"
+	" ORDER BY t.started_at, t.trace_id COLLATE pg_catalog.\"C\""
+};
 
 /* The trace $1, whatever run it is of. */
-static SavedQuery trace_query = {.build = build_trace_query};
+static SavedQuery trace_query = {.sql_template = TRACE_COLUMNS " WHERE t.trace_id" SQL_EQ "$1"};
 
 /* A row if the trace $1 was archived. */
-static SavedQuery archived_query = {.build = build_archived_query};
+static SavedQuery archived_query = {
+	.sql_template = "SELECT 1 FROM @extschema@.aos_traces_archive t WHERE t.trace_id" SQL_EQ "$1"
+	" LIMIT 1"
+};
 
-SavedQuery	trace_steps_query = {.build = build_trace_steps_query};
+SavedQuery	trace_steps_query = {
+	.sql_template = "SELECT * FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "$1"
+	" ORDER BY s.step_index"
+};
 
 /* The traces recorded for run $1 of tenant $2, or of any. */
 static KeptQuery recorded_query = {
@@ -62,41 +71,6 @@ static KeptQuery other_recorded_query = {
 	.argument_count = 2,
 	.argument_types = {TEXTOID, TEXTOID}
 };
-
-#define TRACE_COLUMNS \
-	"SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text," \
-	" t.tenant_id::pg_catalog.text, t.status::pg_catalog.text FROM @extschema@.aos_traces t"
-
-static void
-build_traces_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					TRACE_COLUMNS
-					" WHERE t.run_id" SQL_EQ "$1 AND ($2 IS NULL OR t.tenant_id" SQL_EQ "$2)"
-					" ORDER BY t.started_at, t.trace_id COLLATE pg_catalog.\"C\"");
-}
-
-static void
-build_trace_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, TRACE_COLUMNS " WHERE t.trace_id" SQL_EQ "$1");
-}
-
-static void
-build_archived_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT 1 FROM @extschema@.aos_traces_archive t WHERE t.trace_id" SQL_EQ "$1"
-					" LIMIT 1");
-}
-
-static void
-build_trace_steps_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT * FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "$1"
-					" ORDER BY s.step_index");
-}
 
 static text *
 fetched_text(SPITupleTable *rows, uint64 row, int column)
@@ -133,6 +107,20 @@ caller_is_auditor(const Run *run, const State *state)
 		(!OidIsValid(archive) || check_enable_rls(archive, InvalidOid, true) != RLS_ENABLED);
 }
 
+/* Does aos_traces_archive, if it is there, have a trace? */
+bool
+is_archived(const Binding *binding, text *trace_id)
+{
+	bool		archived;
+
+	if (!OidIsValid(binding->relids[APP_AOS_TRACES_ARCHIVE]))
+		return false;
+	execute_query(&archived_query, binding, trace_id, NULL, NULL);
+	archived = SPI_processed > 0;
+	SPI_freetuptable(SPI_tuptable);
+	return archived;
+}
+
 /* Where is a trace that was recorded for the run?  False where the caller is not to know. */
 static bool
 find_recorded_trace(const Run *run, const State *state, Trace *trace)
@@ -154,16 +142,10 @@ find_recorded_trace(const Run *run, const State *state, Trace *trace)
 		trace->where = TRACE_MOVED;
 		return caller_is_auditor(run, state);
 	}
-	if (OidIsValid(run->binding->relids[APP_AOS_TRACES_ARCHIVE]))
+	if (is_archived(run->binding, trace_id))
 	{
-		execute_query(&archived_query, run->binding, trace_id, NULL, NULL);
-		found = SPI_processed > 0;
-		SPI_freetuptable(SPI_tuptable);
-		if (found)
-		{
-			trace->where = TRACE_ARCHIVED;
-			return true;
-		}
+		trace->where = TRACE_ARCHIVED;
+		return true;
 	}
 	trace->where = TRACE_GONE;
 	return caller_is_auditor(run, state);

@@ -36,6 +36,7 @@ typedef void (*TellTrace) (void *sink, const Trace *trace);
 extern SavedQuery trace_steps_query;
 
 extern int64 for_each_trace(const Run *run, const State *state, TellTrace tell, void *sink);
+extern bool is_archived(const Binding *binding, text *trace_id);
 extern bool caller_is_auditor(const Run *run, const State *state);
 
 #endif							/* RUNLINK_TRACES_H */

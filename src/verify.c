@@ -39,10 +39,6 @@
 PG_FUNCTION_INFO_V1(runlink_verify);
 PG_FUNCTION_INFO_V1(runlink_verify_summary);
 
-/* They check traces as their proof does, and need what it needs. */
-const AppCall app_call_verify = {"runlink_verify", FOR_PROOF};
-const AppCall app_call_verify_summary = {"runlink_verify_summary", FOR_PROOF};
-
 /* A chunk is of so many blocks of seals at most, and there are so many chunks at least. */
 #define MOST_BLOCKS_EACH 128
 #define FEWEST_CHUNKS 64

@@ -100,9 +100,6 @@ typedef struct VerifyFinding
 
 typedef void (*GuardedWork) (Verify *verify, void *argument);
 
-extern const AppCall app_call_verify;
-extern const AppCall app_call_verify_summary;
-
 extern void verify_init(void);
 extern void verifier_begin(Verifier *verifier, Oid function, const AppCall *call);
 extern void put_finding(Verify *verify, const VerifyFinding *finding);
@@ -118,8 +115,6 @@ extern void batch_add(Batch *batch, HeapTuple row, TupleDesc tupdesc);
 extern void batch_end(Batch *batch);
 
 /* verify_chunk.c */
-extern int	begin_planner_settings(const char *const *on, const char *const *off);
-extern void end_planner_settings(int nest_level);
 extern bool has_several_seals(Verifier *verifier);
 extern bool next_chunk(VerifyChunks *chunks, uint32 *chunk);
 extern bool chunk_blocks(const VerifyChunks *chunks, uint32 chunk, BlockNumber *first, BlockNumber *end);

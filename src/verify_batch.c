@@ -25,8 +25,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "core/chain.h"
-#include "core/tlog.h"
 #include "receiver.h"
 #include "record.h"
 #include "run.h"
@@ -84,75 +82,48 @@ struct Batch
 	Buffer		buffer;			/* of the row before */
 };
 
-static void build_filed_query(StringInfo sql, const Binding *binding);
-static void build_archived_query(StringInfo sql, const Binding *binding);
-static void build_leaves_query(StringInfo sql, const Binding *binding);
-static void build_steps_query(StringInfo sql, const Binding *binding);
-
 #define OF_BATCH .argument_count = 1, .argument_types = {TEXTARRAYOID}
+#define BY_BITMAP .planner_on = {"enable_bitmapscan"}, .planner_off = {"enable_indexscan"}
 
 /* What aos_traces, the archive, the leaves not sealed and the steps have of traces $1. */
-static SavedQuery filed_query = {.build = build_filed_query, OF_BATCH};
-static SavedQuery archived_query = {.build = build_archived_query, .reads_whole_tables = true, OF_BATCH};
-static SavedQuery leaves_query = {.build = build_leaves_query, OF_BATCH};
-static SavedQuery steps_query = {.build = build_steps_query, OF_BATCH};
+static SavedQuery filed_query = {
+	.sql_template = "SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text,"
+	" t.tenant_id::pg_catalog.text FROM @extschema@.aos_traces t"
+	" WHERE t.trace_id" SQL_EQ "ANY ($1)",
+	BY_BITMAP,
+	OF_BATCH
+};
+static SavedQuery archived_query = {
+	.sql_template = "SELECT t.trace_id::pg_catalog.text FROM @extschema@.aos_traces_archive t"
+	" WHERE t.trace_id" SQL_EQ "ANY ($1)",
+	.reads_whole_tables = true,
+	BY_BITMAP,
+	OF_BATCH
+};
+static SavedQuery leaves_query = {
+	.sql_template = "SELECT u.trace_id FROM pg_catalog.unnest($1) AS u (trace_id)"
+	" WHERE (SELECT l.step_index FROM runlink.leaf l"
+	" WHERE l.trace_id" SQL_EQ "u.trace_id LIMIT 1) IS NOT NULL",
+	OF_BATCH
+};
+static SavedQuery steps_query = {
+	.sql_template = "SELECT * FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "ANY ($1)",
+	BY_BITMAP,
+	OF_BATCH
+};
 
-static void
-build_filed_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text,"
-					" t.tenant_id::pg_catalog.text FROM @extschema@.aos_traces t"
-					" WHERE t.trace_id" SQL_EQ "ANY ($1)");
-}
-
-static void
-build_archived_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.trace_id::pg_catalog.text FROM @extschema@.aos_traces_archive t"
-					" WHERE t.trace_id" SQL_EQ "ANY ($1)");
-}
-
-static void
-build_leaves_query(StringInfo sql, const Binding *binding pg_attribute_unused())
-{
-	appendStringInfoString(sql,
-						   "SELECT u.trace_id FROM pg_catalog.unnest($1) AS u (trace_id)"
-						   " WHERE (SELECT l.step_index FROM runlink.leaf l"
-						   " WHERE l.trace_id" SQL_EQ "u.trace_id LIMIT 1) IS NOT NULL");
-}
-
-static void
-build_steps_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT * FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "ANY ($1)");
-}
-
-/* Is a seal that stands alone what its leaves give?  As check_seal in expected.c has it. */
+/* Is a seal that stands alone what its leaves give? */
 static bool
-is_sound(const BatchTrace *trace)
+is_sound(const Seal *seal)
 {
-	const Seal *seal = &trace->seal;
-	const uint8 *packed = (const uint8 *) VARDATA_ANY(seal->leaves);
+	SealsBefore none = {.run_id = seal->text.run_id, .tenant_id = seal->text.tenant_id};
 	uint8		head[SHA256_BYTES];
-	uint8		root[SHA256_BYTES];
 	MerkleTree	tree;
 
-	if (seal->seal_no != 0 || seal->text.prev != NULL || seal->text.step_count != trace->count ||
-		(seal->text.backfilled != 0 && seal->text.backfilled != trace->count))
-		return false;
 	chain_begin(head, leaf_scratch(), seal->text.tenant_id, seal->text.run_id, seal->text.trace_id);
 	merkle_begin(&tree);
-	for (int64 i = 0; i < trace->count; i++, packed += SEALED_STEP_BYTES)
-	{
-		chain_add(head, packed);
-		merkle_add(&tree, packed);
-	}
-	merkle_root(&tree, root);
-	return memcmp(head, seal->text.chain_head, SHA256_BYTES) == 0 &&
-		memcmp(root, seal->text.merkle_root, SHA256_BYTES) == 0;
+	fold_seal(seal, head, &tree);
+	return seal_damage(seal, &none, head, &tree) == NULL;
 }
 
 static bool
@@ -174,7 +145,7 @@ take_seal(Batch *batch, BatchTrace *trace, const Datum *values, const bool *isnu
 	trace->seen = palloc0(trace->count / 8 + 1);
 	batch->bytes += VARSIZE_ANY(seal->leaves) + trace->count / 8 +
 		seal->steps.count * (sizeof(StepInterval) + sizeof(int64));
-	return is_sound(trace);
+	return is_sound(seal);
 }
 
 static BatchTrace *
@@ -315,8 +286,8 @@ receive_step(TupleTableSlot *slot, void *sink)
 	MemoryContextReset(batch->row_context);
 }
 
-/* The traces of the batch that are wanted, as an array. */
-static Datum
+/* The traces of the batch that are wanted, as an array; NULL where none is. */
+static ArrayType *
 batch_ids(Batch *batch, bool (*wanted) (const BatchTrace *trace))
 {
 	Datum	   *ids = palloc(sizeof(Datum) * batch->traces->members);
@@ -330,7 +301,7 @@ batch_ids(Batch *batch, bool (*wanted) (const BatchTrace *trace))
 		if (wanted(trace))
 			ids[count++] = PointerGetDatum(trace->trace_id);
 	}
-	return PointerGetDatum(construct_array(ids, count, TEXTOID, -1, false, TYPALIGN_INT));
+	return count > 0 ? construct_array(ids, count, TEXTOID, -1, false, TYPALIGN_INT) : NULL;
 }
 
 static bool
@@ -349,10 +320,11 @@ static void
 ask(Batch *batch, SavedQuery *query, bool (*wanted) (const BatchTrace *trace), ReceiveRow receive,
 	ReceiveColumns begin)
 {
-	Datum		values[1] = {batch_ids(batch, wanted)};
+	ArrayType  *ids = batch_ids(batch, wanted);
+	Datum		values[1] = {PointerGetDatum(ids)};
 	RowReceiver receiver;
 
-	if (ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(values[0])), ARR_DIMS(DatumGetArrayTypeP(values[0]))) == 0)
+	if (ids == NULL)
 		return;
 	row_receiver(&receiver, receive, batch);
 	receiver.begin = begin;
@@ -392,18 +364,13 @@ conclude(Batch *batch)
 static void
 check_batch(Batch *batch)
 {
-	static const char *const on[] = {"enable_bitmapscan", NULL};
-	static const char *const off[] = {"enable_indexscan", NULL};
 	MemoryContext old_context = MemoryContextSwitchTo(batch->context);
-	int			nest_level;
 
 	ask(batch, &leaves_query, is_no_suspect, receive_leaf, NULL);
-	nest_level = begin_planner_settings(on, off);
 	ask(batch, &filed_query, is_no_suspect, receive_filed, NULL);
 	if (OidIsValid(batch->verifier->binding->relids[APP_AOS_TRACES_ARCHIVE]))
 		ask(batch, &archived_query, is_not_filed, receive_archived, NULL);
 	ask(batch, &steps_query, is_no_suspect, receive_step, receive_step_columns);
-	end_planner_settings(nest_level);
 	conclude(batch);
 	MemoryContextSwitchTo(old_context);
 }

@@ -13,7 +13,6 @@
 #include "miscadmin.h"
 #include "storage/itemptr.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "receiver.h"
@@ -22,26 +21,9 @@
 
 #define SEALS_A_FETCH 64
 
-static void build_several_query(StringInfo sql, const Binding *binding);
-static void build_seals_query(StringInfo sql, const Binding *binding);
-static void build_newest_seals_query(StringInfo sql, const Binding *binding);
-static void build_sealed_traces_query(StringInfo sql, const Binding *binding);
-static void build_count_query(StringInfo sql, const Binding *binding);
-
 #define OF_CHUNK \
+	.planner_on = {"enable_tidscan", "enable_indexscan"}, \
 	.argument_count = FILTER_ARGUMENTS + 2, .argument_types = {FILTER_TYPES, TIDOID, TIDOID}
-
-/* Is there a trace of several seals? */
-static SavedQuery several_query = {.build = build_several_query, .reads_whole_tables = true};
-
-/* The seals from block $4 to before $5; those of them that are the newest of their trace. */
-static SavedQuery seals_query = {.build = build_seals_query, OF_CHUNK};
-static SavedQuery newest_seals_query = {.build = build_newest_seals_query, OF_CHUNK};
-
-/* The traces of these only. */
-static SavedQuery sealed_traces_query = {.build = build_sealed_traces_query, OF_CHUNK};
-
-static SavedQuery count_query = {.build = build_count_query, .reads_whole_tables = true};
 
 #define SEALS_OF_CHUNK \
 	" FROM runlink.seal WHERE ctid OPERATOR(pg_catalog.>=) $4 AND ctid OPERATOR(pg_catalog.<) $5" \
@@ -54,54 +36,35 @@ static SavedQuery count_query = {.build = build_count_query, .reads_whole_tables
 	" AND seal_no" SQL_EQ "(SELECT pg_catalog.max(n.seal_no) FROM runlink.seal n" \
 	" WHERE n.trace_id" SQL_EQ "seal.trace_id)"
 
-static void
-build_several_query(StringInfo sql, const Binding *binding pg_attribute_unused())
-{
-	appendStringInfoString(sql, "SELECT 1 FROM runlink.seal WHERE seal_no OPERATOR(pg_catalog.<>) 0 LIMIT 1");
-}
+/* Is there a trace of several seals? */
+static SavedQuery several_query = {
+	.sql_template = "SELECT 1 FROM runlink.seal WHERE seal_no OPERATOR(pg_catalog.<>) 0 LIMIT 1",
+	.reads_whole_tables = true
+};
 
-static void
-build_seals_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, "SELECT " SEAL_COLUMNS SEALS_OF_CHUNK);
-}
+/* The seals from block $4 to before $5; those of them that are the newest of their trace. */
+static SavedQuery seals_query = {
+	.sql_template = "SELECT " SEAL_COLUMNS SEALS_OF_CHUNK,
+	OF_CHUNK
+};
+static SavedQuery newest_seals_query = {
+	.sql_template = "SELECT " SEAL_COLUMNS SEALS_OF_CHUNK THE_NEWEST,
+	OF_CHUNK
+};
 
-static void
-build_newest_seals_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, "SELECT " SEAL_COLUMNS SEALS_OF_CHUNK THE_NEWEST);
-}
+/* The traces of these only. */
+static SavedQuery sealed_traces_query = {
+	.sql_template = "SELECT trace_id::pg_catalog.text" SEALS_OF_CHUNK THE_NEWEST,
+	OF_CHUNK
+};
 
-static void
-build_sealed_traces_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, "SELECT trace_id::pg_catalog.text" SEALS_OF_CHUNK THE_NEWEST);
-}
-
-static void
-build_count_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding, "SELECT pg_catalog.count(*) FROM @extschema@.aos_trace_steps s");
-}
-
-/* Puts settings of the planner in force until the end_planner_settings of what is returned. */
-int
-begin_planner_settings(const char *const *on, const char *const *off)
-{
-	int			nest_level = NewGUCNestLevel();
-
-	for (; *on != NULL; on++)
-		set_config_option(*on, "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	for (; *off != NULL; off++)
-		set_config_option(*off, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	return nest_level;
-}
-
-void
-end_planner_settings(int nest_level)
-{
-	AtEOXact_GUC(true, nest_level);
-}
+/* The rows of the table itself, not of an index. */
+static SavedQuery count_query = {
+	.sql_template = "SELECT pg_catalog.count(*) FROM @extschema@.aos_trace_steps s",
+	.reads_whole_tables = true,
+	.planner_on = {"enable_seqscan"},
+	.planner_off = {"enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"}
+};
 
 /*
  * Has any trace several seals?  Where none has, none needs to be looked for at
@@ -118,18 +81,13 @@ has_several_seals(Verifier *verifier)
 	return several;
 }
 
-/* The rows of the table itself, not of an index. */
 static int64
 count_step_rows(Verifier *verifier)
 {
-	static const char *const on[] = {"enable_seqscan", NULL};
-	static const char *const off[] = {"enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan", NULL};
-	int			nest_level = begin_planner_settings(on, off);
 	bool		isnull;
 	int64		count;
 
 	execute_query(&count_query, verifier->binding, NULL, NULL, NULL);
-	end_planner_settings(nest_level);
 	count = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return count;
@@ -149,9 +107,6 @@ chunk_arguments(const Verifier *verifier, BlockNumber first, BlockNumber end, Da
 	memcpy(nulls + FILTER_ARGUMENTS, "  ", 3);
 }
 
-static const char *const chunk_on[] = {"enable_tidscan", "enable_indexscan", NULL};
-static const char *const chunk_off[] = {"enable_seqscan", NULL};
-
 /* Checks the traces whose newest seal is in some blocks of runlink.seal.  SPI must be connected. */
 static void
 verify_chunk(Verifier *verifier, bool several, BlockNumber first, BlockNumber end)
@@ -160,7 +115,6 @@ verify_chunk(Verifier *verifier, bool several, BlockNumber first, BlockNumber en
 	MemoryContext old_context;
 	Datum		values[FILTER_ARGUMENTS + 2];
 	char		nulls[FILTER_ARGUMENTS + 3];
-	int			nest_level;
 	Portal		portal;
 	uint64		count;
 
@@ -169,9 +123,7 @@ verify_chunk(Verifier *verifier, bool several, BlockNumber first, BlockNumber en
 	old_context = MemoryContextSwitchTo(verifier->chunk_context);
 	batch = batch_begin(verifier);
 	chunk_arguments(verifier, first, end, values, nulls);
-	nest_level = begin_planner_settings(chunk_on, chunk_off);
 	portal = open_query_with(several ? &newest_seals_query : &seals_query, verifier->binding, values, nulls);
-	end_planner_settings(nest_level);
 	do
 	{
 		SPITupleTable *fetched;
@@ -208,17 +160,14 @@ list_chunk(Verifier *verifier, BlockNumber first, BlockNumber end)
 	MemoryContext old_context;
 	Datum		values[FILTER_ARGUMENTS + 2];
 	char		nulls[FILTER_ARGUMENTS + 3];
-	int			nest_level;
 	RowReceiver receiver;
 
 	MemoryContextReset(verifier->chunk_context);
 	verifier->suspects = NIL;
 	old_context = MemoryContextSwitchTo(verifier->chunk_context);
 	chunk_arguments(verifier, first, end, values, nulls);
-	nest_level = begin_planner_settings(chunk_on, chunk_off);
 	execute_query_with(&sealed_traces_query, verifier->binding, values, nulls,
 					   row_receiver(&receiver, receive_suspect, verifier));
-	end_planner_settings(nest_level);
 	MemoryContextSwitchTo(old_context);
 }
 

@@ -16,37 +16,8 @@
 #include "utils/builtins.h"
 
 #include "receiver.h"
-#include "run.h"
+#include "traces.h"
 #include "verify.h"
-
-static void build_where_query(StringInfo sql, const Binding *binding);
-static void build_archived_query(StringInfo sql, const Binding *binding);
-static void build_recorded_query(StringInfo sql, const Binding *binding);
-static void build_never_sealed_query(StringInfo sql, const Binding *binding);
-static void build_unknown_steps_query(StringInfo sql, const Binding *binding);
-
-/* Run and tenant of trace $1; a row if it was archived. */
-static SavedQuery where_query = {.build = build_where_query};
-static SavedQuery archived_query = {.build = build_archived_query};
-
-/* The traces of which something is recorded and nothing sealed. */
-static SavedQuery recorded_query = {
-	.build = build_recorded_query,
-	.reads_whole_tables = true,
-	.argument_count = FILTER_ARGUMENTS,
-	.argument_types = {FILTER_TYPES}
-};
-
-/* The traces of which nothing is recorded, with how many steps they have and the first. */
-static SavedQuery never_sealed_query = {
-	.build = build_never_sealed_query,
-	.reads_whole_tables = true,
-	.argument_count = FILTER_ARGUMENTS,
-	.argument_types = {FILTER_TYPES}
-};
-
-/* Steps of traces that nobody knows, a row a trace_id. */
-static SavedQuery unknown_steps_query = {.build = build_unknown_steps_query, .reads_whole_tables = true};
 
 #define NO_SEAL(trace) \
 	"NOT EXISTS (SELECT 1 FROM runlink.seal s WHERE s.trace_id" SQL_EQ trace ".trace_id)"
@@ -59,62 +30,53 @@ static SavedQuery unknown_steps_query = {.build = build_unknown_steps_query, .re
 	" AND ($1 IS NULL OR t.started_at IS NULL OR t.started_at OPERATOR(pg_catalog.>=) $1)" \
 	" AND ($2 IS NULL OR t.started_at IS NULL OR t.started_at OPERATOR(pg_catalog.<) $2)"
 
-static void
-build_where_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.run_id::pg_catalog.text, t.tenant_id::pg_catalog.text"
-					" FROM @extschema@.aos_traces t WHERE t.trace_id" SQL_EQ "$1");
-}
+/* Run and tenant of trace $1. */
+static SavedQuery where_query = {
+	.sql_template = "SELECT t.run_id::pg_catalog.text, t.tenant_id::pg_catalog.text"
+	" FROM @extschema@.aos_traces t WHERE t.trace_id" SQL_EQ "$1"
+};
 
-static void
-build_archived_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT 1 FROM @extschema@.aos_traces_archive t WHERE t.trace_id" SQL_EQ "$1"
-					" LIMIT 1");
-}
+/* The traces of which something is recorded and nothing sealed. */
+static SavedQuery recorded_query = {
+	.sql_template = "SELECT r.trace_id FROM (SELECT trace_id::pg_catalog.text FROM runlink.trace"
+	" UNION SELECT trace_id::pg_catalog.text FROM runlink.leaf) AS r"
+	" LEFT JOIN runlink.trace i ON i.trace_id" SQL_EQ "r.trace_id"
+	" LEFT JOIN @extschema@.aos_traces t ON t.trace_id" SQL_EQ "r.trace_id"
+	" WHERE " NO_SEAL("r") OF_TIME
+	" AND ($3 IS NULL OR t.tenant_id" SQL_EQ "$3 OR i.tenant_id" SQL_EQ "$3)",
+	.reads_whole_tables = true,
+	.argument_count = FILTER_ARGUMENTS,
+	.argument_types = {FILTER_TYPES}
+};
 
-static void
-build_recorded_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT r.trace_id FROM (SELECT trace_id::pg_catalog.text FROM runlink.trace"
-					" UNION SELECT trace_id::pg_catalog.text FROM runlink.leaf) AS r"
-					" LEFT JOIN runlink.trace i ON i.trace_id" SQL_EQ "r.trace_id"
-					" LEFT JOIN @extschema@.aos_traces t ON t.trace_id" SQL_EQ "r.trace_id"
-					" WHERE " NO_SEAL("r") OF_TIME
-					" AND ($3 IS NULL OR t.tenant_id" SQL_EQ "$3 OR i.tenant_id" SQL_EQ "$3)");
-}
+/* The traces of which nothing is recorded, with how many steps they have and the first. */
+static SavedQuery never_sealed_query = {
+	.sql_template = "SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text,"
+	" t.tenant_id::pg_catalog.text, n.steps, n.first"
+	" FROM @extschema@.aos_traces t CROSS JOIN LATERAL"
+	" (SELECT pg_catalog.count(*) AS steps, pg_catalog.min(s.step_index) AS first"
+	" FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "t.trace_id) AS n"
+	" WHERE " NO_SEAL("t") " AND " NO_LEAF("t") " AND " NO_IDENTITY("t") OF_TIME
+	" AND ($3 IS NULL OR t.tenant_id" SQL_EQ "$3)",
+	.reads_whole_tables = true,
+	.argument_count = FILTER_ARGUMENTS,
+	.argument_types = {FILTER_TYPES}
+};
 
-static void
-build_never_sealed_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT t.trace_id::pg_catalog.text, t.run_id::pg_catalog.text,"
-					" t.tenant_id::pg_catalog.text, n.steps, n.first"
-					" FROM @extschema@.aos_traces t CROSS JOIN LATERAL"
-					" (SELECT pg_catalog.count(*) AS steps, pg_catalog.min(s.step_index) AS first"
-					" FROM @extschema@.aos_trace_steps s WHERE s.trace_id" SQL_EQ "t.trace_id) AS n"
-					" WHERE " NO_SEAL("t") " AND " NO_LEAF("t") " AND " NO_IDENTITY("t") OF_TIME
-					" AND ($3 IS NULL OR t.tenant_id" SQL_EQ "$3)");
-}
-
-static void
-build_unknown_steps_query(StringInfo sql, const Binding *binding)
-{
-	append_template(sql, binding,
-					"SELECT s.trace_id::pg_catalog.text, NULL, NULL,"
-					" pg_catalog.count(*), pg_catalog.min(s.step_index)"
-					" FROM (SELECT trace_id, step_index FROM @extschema@.aos_trace_steps) AS s"
-					" WHERE s.trace_id IS NULL OR NOT EXISTS"
-					" (SELECT 1 FROM (SELECT trace_id::pg_catalog.text FROM @extschema@.aos_traces"
-					" UNION ALL SELECT trace_id::pg_catalog.text FROM runlink.seal"
-					" UNION ALL SELECT trace_id::pg_catalog.text FROM runlink.leaf"
-					" UNION ALL SELECT trace_id::pg_catalog.text FROM runlink.trace) AS known"
-					" WHERE known.trace_id" SQL_EQ "s.trace_id)"
-					" GROUP BY s.trace_id");
-}
+/* Steps of traces that nobody knows, a row a trace_id. */
+static SavedQuery unknown_steps_query = {
+	.sql_template = "SELECT s.trace_id::pg_catalog.text, NULL, NULL,"
+	" pg_catalog.count(*), pg_catalog.min(s.step_index)"
+	" FROM (SELECT trace_id, step_index FROM @extschema@.aos_trace_steps) AS s"
+	" WHERE s.trace_id IS NULL OR NOT EXISTS"
+	" (SELECT 1 FROM (SELECT trace_id::pg_catalog.text FROM @extschema@.aos_traces"
+	" UNION ALL SELECT trace_id::pg_catalog.text FROM runlink.seal"
+	" UNION ALL SELECT trace_id::pg_catalog.text FROM runlink.leaf"
+	" UNION ALL SELECT trace_id::pg_catalog.text FROM runlink.trace) AS known"
+	" WHERE known.trace_id" SQL_EQ "s.trace_id)"
+	" GROUP BY s.trace_id",
+	.reads_whole_tables = true
+};
 
 /* A trace being checked. */
 typedef struct Checked
@@ -223,27 +185,13 @@ find_filed(Checked *checked, const TraceFindings *found)
 	checked->tenant_id = found->run_id != NULL ? found->tenant_id : checked->filed_tenant_id;
 }
 
-static bool
-is_archived(const Checked *checked)
-{
-	const Binding *binding = checked->verify->verifier.binding;
-	bool		archived;
-
-	if (!OidIsValid(binding->relids[APP_AOS_TRACES_ARCHIVE]))
-		return false;
-	execute_query(&archived_query, binding, checked->trace_id, NULL, NULL);
-	archived = SPI_processed > 0;
-	SPI_freetuptable(SPI_tuptable);
-	return archived;
-}
-
 /* Findings of the trace as a whole, but for what is not known; returns whether there are any. */
 static bool
 put_trace_findings(const Checked *checked, const TraceFindings *found)
 {
 	int64		before = checked->verify->findings;
 
-	if (!checked->filed && is_archived(checked))
+	if (!checked->filed && is_archived(checked->verify->verifier.binding, checked->trace_id))
 		put(checked, NULL, "archived_with_steps", "0 steps", psprintf(INT64_FORMAT " steps", found->steps));
 	else if (!checked->filed)
 		put(checked, NULL, "trace_missing", of_run(checked->run_id, checked->tenant_id), NULL);
@@ -272,7 +220,7 @@ verify_trace(Verify *verify, text *trace_id)
 	find_filed(&checked, &found);
 	counts->traces++;
 	counts->steps += found.steps;
-	if (!checked.filed && found.steps == 0 && is_archived(&checked))
+	if (!checked.filed && found.steps == 0 && is_archived(verify->verifier.binding, trace_id))
 	{
 		if (found.damage != NULL)
 			put(&checked, NULL, "seal_damaged", NULL, found.damage);
