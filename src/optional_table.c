@@ -26,105 +26,46 @@
 #include "spi.h"
 
 PG_FUNCTION_INFO_V1(runlink_optional_support);
-PG_FUNCTION_INFO_V1(runlink_enforcement_links);
-PG_FUNCTION_INFO_V1(runlink_llm_record_links);
-PG_FUNCTION_INFO_V1(runlink_enforcement_runs);
-PG_FUNCTION_INFO_V1(runlink_llm_record_runs);
-PG_FUNCTION_INFO_V1(runlink_archived_traces);
+PG_FUNCTION_INFO_V1(runlink_optional_rows);
 
-static void build_enforcement_query(StringInfo sql, const Binding *binding);
-static void build_llm_record_query(StringInfo sql, const Binding *binding);
-static void build_enforcement_runs_query(StringInfo sql, const Binding *binding);
-static void build_llm_record_runs_query(StringInfo sql, const Binding *binding);
-static void build_archived_traces_query(StringInfo sql, const Binding *binding);
-
-static SavedQuery enforcement_query = {
-	.build = build_enforcement_query, .reads_whole_tables = true
-};
-static SavedQuery llm_record_query = {
-	.build = build_llm_record_query, .reads_whole_tables = true
-};
-static SavedQuery enforcement_runs_query = {
-	.build = build_enforcement_runs_query, .reads_whole_tables = true
-};
-static SavedQuery llm_record_runs_query = {
-	.build = build_llm_record_runs_query, .reads_whole_tables = true
-};
-static SavedQuery archived_traces_query = {
-	.build = build_archived_traces_query, .reads_whole_tables = true
-};
-
-/* A function, the table it is over, and the SQL function that reads it. */
+/* A function over a table, which the SQL function of its name and _read reads. */
 typedef struct OptionalTable
 {
 	const char *function;
-	const char *reader;
 	AppTableId	table;
-	SavedQuery *query;
+	SavedQuery	query;
 } OptionalTable;
 
-static const OptionalTable enforcements = {
-	"runlink_enforcement_links", "runlink_enforcement_links_read",
-	APP_POLICY_ENFORCEMENTS, &enforcement_query
-};
-static const OptionalTable llm_records = {
-	"runlink_llm_record_links", "runlink_llm_record_links_read",
-	APP_LLM_RUN_RECORDS, &llm_record_query
-};
-static const OptionalTable enforcement_runs = {
-	"runlink_enforcement_runs", "runlink_enforcement_runs_read",
-	APP_POLICY_ENFORCEMENTS, &enforcement_runs_query
-};
-static const OptionalTable llm_record_runs = {
-	"runlink_llm_record_runs", "runlink_llm_record_runs_read",
-	APP_LLM_RUN_RECORDS, &llm_record_runs_query
-};
-static const OptionalTable archived_traces = {
-	"runlink_archived_traces", "runlink_archived_traces_read",
-	APP_AOS_TRACES_ARCHIVE, &archived_traces_query
+#define OPTIONAL(function, table) \
+	{function, table, {.sql_template = "SELECT * FROM @extschema@." function "_read()", .reads_whole_tables = true}}
+
+static OptionalTable optional_tables[] = {
+	OPTIONAL("runlink_enforcement_links", APP_POLICY_ENFORCEMENTS),
+	OPTIONAL("runlink_enforcement_runs", APP_POLICY_ENFORCEMENTS),
+	OPTIONAL("runlink_llm_record_links", APP_LLM_RUN_RECORDS),
+	OPTIONAL("runlink_llm_record_runs", APP_LLM_RUN_RECORDS),
+	OPTIONAL("runlink_archived_traces", APP_AOS_TRACES_ARCHIVE),
 };
 
-static void
-append_reader(StringInfo sql, const Binding *binding, const OptionalTable *optional)
+/* The one that a function is; NULL where it has another name. */
+static OptionalTable *
+find_optional_table(Oid function)
 {
-	append_template(sql, binding, psprintf("SELECT * FROM @extschema@.%s()", optional->reader));
-}
+	const char *name = get_func_name(function);
 
-static void
-build_enforcement_query(StringInfo sql, const Binding *binding)
-{
-	append_reader(sql, binding, &enforcements);
-}
-
-static void
-build_llm_record_query(StringInfo sql, const Binding *binding)
-{
-	append_reader(sql, binding, &llm_records);
-}
-
-static void
-build_enforcement_runs_query(StringInfo sql, const Binding *binding)
-{
-	append_reader(sql, binding, &enforcement_runs);
-}
-
-static void
-build_llm_record_runs_query(StringInfo sql, const Binding *binding)
-{
-	append_reader(sql, binding, &llm_record_runs);
-}
-
-static void
-build_archived_traces_query(StringInfo sql, const Binding *binding)
-{
-	append_reader(sql, binding, &archived_traces);
+	for (size_t i = 0; name != NULL && i < lengthof(optional_tables); i++)
+	{
+		if (strcmp(name, optional_tables[i].function) == 0)
+			return &optional_tables[i];
+	}
+	return NULL;
 }
 
 static Oid
 find_reader(const OptionalTable *optional, Oid namespace)
 {
 	List	   *name = list_make2(makeString(get_namespace_name(namespace)),
-								  makeString(unconstify(char *, optional->reader)));
+								  makeString(psprintf("%s_read", optional->function)));
 
 	return LookupFuncName(name, 0, NULL, false);
 }
@@ -137,102 +78,47 @@ find_reader(const OptionalTable *optional, Oid namespace)
 Datum
 runlink_optional_support(PG_FUNCTION_ARGS)
 {
-	const OptionalTable *const all[] = {
-		&enforcements, &llm_records, &enforcement_runs, &llm_record_runs, &archived_traces
-	};
 	SupportRequestSimplify *request = (SupportRequestSimplify *) PG_GETARG_POINTER(0);
-	Oid			function;
+	const OptionalTable *optional;
+	FuncExpr   *read;
 	Oid			namespace;
-	char	   *name;
 
 	if (!IsA(request, SupportRequestSimplify))
 		PG_RETURN_POINTER(NULL);
-	function = request->fcall->funcid;
-	namespace = get_func_namespace(function);
-	name = get_func_name(function);
-	for (size_t i = 0; i < lengthof(all); i++)
-	{
-		if (strcmp(name, all[i]->function) == 0 &&
-			OidIsValid(get_relname_relid(app_tables[all[i]->table].name, namespace)))
-		{
-			FuncExpr   *read = copyObject(request->fcall);
-
-			read->funcid = find_reader(all[i], namespace);
-			PG_RETURN_POINTER(read);
-		}
-	}
-	PG_RETURN_POINTER(NULL);
+	optional = find_optional_table(request->fcall->funcid);
+	namespace = get_func_namespace(request->fcall->funcid);
+	if (optional == NULL ||
+		!OidIsValid(get_relname_relid(app_tables[optional->table].name, namespace)))
+		PG_RETURN_POINTER(NULL);
+	read = copyObject(request->fcall);
+	read->funcid = find_reader(optional, namespace);
+	PG_RETURN_POINTER(read);
 }
 
-static Datum
-read_if_there(FunctionCallInfo fcinfo, const OptionalTable *optional)
+/*
+ * runlink_optional_rows() returns setof record
+ *
+ * What the SQL function that reads the table returns; no row where there is no
+ * such table.
+ */
+Datum
+runlink_optional_rows(PG_FUNCTION_ARGS)
 {
-	const AppCall call = {optional->function, 0};
+	OptionalTable *optional = find_optional_table(fcinfo->flinfo->fn_oid);
+	AppCall		call = {0};
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	const Binding *binding;
 
+	if (optional == NULL)
+		elog(ERROR, "function %u is over no table that may be missing", fcinfo->flinfo->fn_oid);
+	call.name = optional->function;
 	InitMaterializedSRF(fcinfo, 0);
 	binding = binding_open(fcinfo->flinfo->fn_oid, &call);
 	if (OidIsValid(binding->relids[optional->table]))
 	{
 		SPI_connect();
-		execute_query_into(optional->query, binding, NULL, NULL, rsinfo->setResult, rsinfo->setDesc);
+		execute_query_into(&optional->query, binding, NULL, NULL, rsinfo->setResult, rsinfo->setDesc);
 		SPI_finish();
 	}
 	return (Datum) 0;
-}
-
-/*
- * runlink_enforcement_links() returns setof record
- *
- * The policy enforcements that name a run; none where there is no such table.
- */
-Datum
-runlink_enforcement_links(PG_FUNCTION_ARGS)
-{
-	return read_if_there(fcinfo, &enforcements);
-}
-
-/*
- * runlink_llm_record_links() returns setof record
- *
- * The records of calls to a model; none where there is no such table.
- */
-Datum
-runlink_llm_record_links(PG_FUNCTION_ARGS)
-{
-	return read_if_there(fcinfo, &llm_records);
-}
-
-/*
- * runlink_enforcement_runs() returns setof record
- *
- * The runs that policy enforcements name; none where there is no such table.
- */
-Datum
-runlink_enforcement_runs(PG_FUNCTION_ARGS)
-{
-	return read_if_there(fcinfo, &enforcement_runs);
-}
-
-/*
- * runlink_llm_record_runs() returns setof record
- *
- * The runs that records of calls to a model name; none where there is no such table.
- */
-Datum
-runlink_llm_record_runs(PG_FUNCTION_ARGS)
-{
-	return read_if_there(fcinfo, &llm_record_runs);
-}
-
-/*
- * runlink_archived_traces() returns setof record
- *
- * The traces that retention moved away; none where there is no table for them.
- */
-Datum
-runlink_archived_traces(PG_FUNCTION_ARGS)
-{
-	return read_if_there(fcinfo, &archived_traces);
 }

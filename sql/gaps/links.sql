@@ -19,7 +19,7 @@ none (42P01). Stable, parallel safe.';
 
 create function runlink_enforcement_runs()
 returns table (run_id text, tenant_id text, record_id text)
-as 'MODULE_PATHNAME', 'runlink_enforcement_runs'
+as 'MODULE_PATHNAME', 'runlink_optional_rows'
 language c stable parallel restricted rows 10000
 support @extschema@.runlink_optional_support;
 
@@ -45,7 +45,7 @@ What runlink_llm_record_runs returns where there is a table llm_run_records; an 
 
 create function runlink_llm_record_runs()
 returns table (run_id text, tenant_id text, record_id text)
-as 'MODULE_PATHNAME', 'runlink_llm_record_runs'
+as 'MODULE_PATHNAME', 'runlink_optional_rows'
 language c stable parallel restricted rows 10000
 support @extschema@.runlink_optional_support;
 

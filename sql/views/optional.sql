@@ -51,7 +51,7 @@ returns table (
   title text,
   is_synthetic boolean
 )
-as 'MODULE_PATHNAME', 'runlink_enforcement_links'
+as 'MODULE_PATHNAME', 'runlink_optional_rows'
 language c stable parallel restricted rows 10000
 support @extschema@.runlink_optional_support;
 
@@ -103,7 +103,7 @@ returns table (
   title text,
   is_synthetic boolean
 )
-as 'MODULE_PATHNAME', 'runlink_llm_record_links'
+as 'MODULE_PATHNAME', 'runlink_optional_rows'
 language c stable parallel restricted rows 10000
 support @extschema@.runlink_optional_support;
 
@@ -143,7 +143,7 @@ returns table (
   tenant_id text,
   trace_id text
 )
-as 'MODULE_PATHNAME', 'runlink_archived_traces'
+as 'MODULE_PATHNAME', 'runlink_optional_rows'
 language c stable parallel restricted rows 10000
 support @extschema@.runlink_optional_support;
 
