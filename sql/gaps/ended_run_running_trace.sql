@@ -36,23 +36,12 @@ as $$
       pg_catalog.format('The run is halted and its trace, as always then, still running: it never ends by '
         'itself, so nothing seals it. It has %s steps, of which seals hold %s, and had none for '
         'runlink.idle_after. ', t.steps, t.sealed),
-      case when t.run_id operator(pg_catalog.=) ''::pg_catalog.text then
-        'Its run_id is empty: runlink_seal_pending() seals it with those of every run.'
-      when exists (select from @extschema@.runlink_slipped_in_traces() s
-        where s.run_id operator(pg_catalog.=) t.run_id and s.trace_id operator(pg_catalog.<>) t.trace_id) then
-        'Another trace of the run has steps that were slipped in (sealed_short): no remedy before that is looked at.'
-      else
-        'The remedy needs EXECUTE on runlink_seal_pending and SELECT on schema runlink; call it from a '
-        'scheduler, without run_id.'
-      end),
-    case when t.run_id operator(pg_catalog.<>) ''::pg_catalog.text
-      and not exists (select from @extschema@.runlink_slipped_in_traces() s
-        where s.run_id operator(pg_catalog.=) t.run_id and s.trace_id operator(pg_catalog.<>) t.trace_id) then
-      pg_catalog.format('select * from %s.runlink_seal_pending(run_id => %L)', '@extschema@'::pg_catalog.text,
-        t.run_id)
-    end,
+      coalesce(seal.obstacle, 'The remedy needs EXECUTE on runlink_seal_pending and SELECT on schema runlink; '
+        'call it from a scheduler, without run_id.')),
+    seal.remedy,
     'certain'::pg_catalog.text, null::pg_catalog.text
   from @extschema@.runlink_sealed_traces() t
+    cross join lateral @extschema@.runlink_seal_remedy(t.run_id) as seal
   where t.trace_status operator(pg_catalog.=) 'running'::pg_catalog.text
     and t.run_status operator(pg_catalog.=) 'halted'::pg_catalog.text
     and (t.sealed_at is null or t.steps operator(pg_catalog.>) t.sealed)

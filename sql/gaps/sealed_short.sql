@@ -12,24 +12,12 @@ as $$
       case when t.final then 'It was sealed as ended, so steps came after its end: see to it that the writer of '
         'steps ends a trace last, and look at these steps first. '
       else 'It was sealed while it ran. ' end,
-      case when t.run_id operator(pg_catalog.=) ''::pg_catalog.text then
-        'Its run_id is empty: runlink_seal_pending() seals it with those of every run.'
-      when exists (select from @extschema@.runlink_slipped_in_traces() s
-        where s.run_id operator(pg_catalog.=) t.run_id) then
-        'Steps of the run have neither leaf nor seal in a trace that was sealed as ended: runlink_proof_steps '
-        'calls them inserted, and to seal them would hide that, so there is no remedy. Look at them first.'
-      else
-        'The remedy takes in what is there now; it needs EXECUTE on runlink_seal_pending and SELECT on schema '
-        'runlink.'
-      end),
-    case when t.run_id operator(pg_catalog.<>) ''::pg_catalog.text
-      and not exists (select from @extschema@.runlink_slipped_in_traces() s
-        where s.run_id operator(pg_catalog.=) t.run_id) then
-      pg_catalog.format('select * from %s.runlink_seal_pending(run_id => %L)', '@extschema@'::pg_catalog.text,
-        t.run_id)
-    end,
+      coalesce(seal.obstacle, 'The remedy takes in what is there now; it needs EXECUTE on runlink_seal_pending '
+        'and SELECT on schema runlink.')),
+    seal.remedy,
     'certain'::pg_catalog.text, null::pg_catalog.text
   from @extschema@.runlink_sealed_traces() t
+    cross join lateral @extschema@.runlink_seal_remedy(t.run_id) as seal
   where t.trace_status operator(pg_catalog.<>) 'running'::pg_catalog.text and t.sealed_at is not null
     and (not t.final or t.recorded operator(pg_catalog.>) 0::pg_catalog.int8
       or t.steps operator(pg_catalog.>) t.sealed)
@@ -45,6 +33,6 @@ Rule of runlink_gaps: a trace that ended and has a seal, but with steps or leave
 whose newest seal was made while it ran. Steps that were recorded while the run is tried again are none.
 Out: a row a trace, of level warn; detail says how many steps there are and how many are sealed. The remedy
 is a call of runlink_seal_pending for the run; there is none where a trace of it has steps with neither leaf nor
-seal though it was sealed as ended (runlink_slipped_in_traces).
+seal though it was sealed as ended (runlink_seal_remedy).
 Errors: as a SELECT from runs, aos_traces and aos_trace_steps.
 Reads, locks, inlining, volatility and parallel mark as runlink_sealed_traces.';

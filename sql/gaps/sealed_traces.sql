@@ -46,18 +46,35 @@ Reads one snapshot, the application''s tables as the caller, under row-level sec
 runlink_trace_seal does; ACCESS SHARE locks as any SELECT. Inlined, so that predicates on ids reach the
 indexes. Stable, parallel restricted.';
 
-create function runlink_slipped_in_traces()
-returns table (run_id text, trace_id text)
-language sql stable parallel restricted rows 10
+create function runlink_seal_remedy(run_id text)
+returns table (obstacle text, remedy text)
+language sql stable parallel restricted rows 1
 as $$
-  select t.run_id, t.trace_id
-  from @extschema@.runlink_sealed_traces() t
-  where t.final and t.steps operator(pg_catalog.>) (t.sealed operator(pg_catalog.+) t.recorded)
+  select o.obstacle,
+    case when o.obstacle is null then
+      pg_catalog.format('select * from %s.runlink_seal_pending(run_id => %L)', '@extschema@'::pg_catalog.text, $1)
+    end
+  from (
+    select case
+      when $1 operator(pg_catalog.=) ''::pg_catalog.text then
+        'Its run_id is empty: runlink_seal_pending() seals it with those of every run.'::pg_catalog.text
+      when exists (
+        select from @extschema@.runlink_sealed_traces() t
+        where t.run_id operator(pg_catalog.=) $1 and t.final
+          and t.steps operator(pg_catalog.>) (t.sealed operator(pg_catalog.+) t.recorded)) then
+        'Steps of the run have neither leaf nor seal in a trace that was sealed as ended: runlink_proof_steps '
+        'calls them inserted, and to seal them would hide that, so there is no remedy. Look at them first.'
+    end as obstacle
+    -- offset 0: looked for once, where two columns ask
+    offset 0
+  ) as o
 $$;
 
-comment on function runlink_slipped_in_traces() is
+comment on function runlink_seal_remedy(text) is
 '@omit
-Traces that were sealed as ended and have steps with neither leaf nor seal. To seal these is to call them as good
-as the others: no remedy does, nor one for another trace of the run, since runlink_seal_pending takes a run whole.
-Out: run_id and trace_id.
+The statement that seals the traces of a run, or why there is none.
+In: run_id.
+Out: one row: obstacle (NULL: none) and remedy (NULL where there is one). To seal a step that was slipped into a
+trace after it was sealed as ended is to call it as good as the others: no remedy does, nor one for another
+trace of the run, since runlink_seal_pending takes a run whole.
 Errors, reads, locks, inlining, volatility and parallel mark as runlink_sealed_traces.';

@@ -17,26 +17,14 @@ as $$
       pg_catalog.concat(
         pg_catalog.format('The trace is %s and no seal holds any of its %s steps; recorded with their insert '
           'are %s. The others count as backfilled once they are sealed. ', t.trace_status, t.steps, t.recorded),
-        case when t.run_id operator(pg_catalog.=) ''::pg_catalog.text then
-          'Its run_id is empty: runlink_seal_pending() seals it with those of every run.'
-        when exists (select from @extschema@.runlink_slipped_in_traces() s
-          where s.run_id operator(pg_catalog.=) t.run_id and s.trace_id operator(pg_catalog.<>) t.trace_id) then
-          'Another trace of the run has steps that were slipped in (sealed_short): no remedy before that is '
-          'looked at.'
-        else
-          'The remedy needs EXECUTE on runlink_seal_pending and SELECT on schema runlink; for many, call '
-          'runlink_seal_pending(1000) until it returns no row.'
-        end)
+        coalesce(seal.obstacle, 'The remedy needs EXECUTE on runlink_seal_pending and SELECT on schema runlink; '
+          'for many, call runlink_seal_pending(1000) until it returns no row.'))
     end,
-    case when t.sealed is not null and t.run_id operator(pg_catalog.<>) ''::pg_catalog.text
-      and not exists (select from @extschema@.runlink_slipped_in_traces() s
-        where s.run_id operator(pg_catalog.=) t.run_id and s.trace_id operator(pg_catalog.<>) t.trace_id) then
-      pg_catalog.format('select * from %s.runlink_seal_pending(run_id => %L)', '@extschema@'::pg_catalog.text,
-        t.run_id)
-    end,
+    case when t.sealed is not null then seal.remedy end,
     case when t.sealed is null then 'unknown'::pg_catalog.text else 'certain'::pg_catalog.text end,
     null::pg_catalog.text
   from @extschema@.runlink_sealed_traces() t
+    cross join lateral @extschema@.runlink_seal_remedy(t.run_id) as seal
   where t.trace_status operator(pg_catalog.<>) 'running'::pg_catalog.text and t.sealed_at is null
   union all
   -- One row, not one a trace: runlink_proof says UNSEALED of each.

@@ -246,8 +246,8 @@ insert into documented values
    'run_id text, tenant_id text, trace_id text, trace_status text, run_status text, '
    'last_step_at timestamp with time zone, steps bigint, sealed bigint, recorded bigint, final boolean, '
    'sealed_at timestamp with time zone'),
-  ('runlink_slipped_in_traces', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
-   'run_id text, trace_id text'),
+  ('runlink_seal_remedy', 'run_id text', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
+   'obstacle text, remedy text'),
   ('runlink_gap_duplicate_retry', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
   ('runlink_gap_ended_run_running_trace', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),
   ('runlink_gap_incident_count_differs', '', 'SETOF runlink_gap', 'sql', 'stable', false, 'restricted', false, false, true, null),

@@ -2,7 +2,7 @@
 -- once its remedy, where it has one, was run as it is printed.
 
 begin;
-select plan(43);
+select plan(44);
 set local client_min_messages = warning;
 
 create extension runlink schema public;
@@ -234,6 +234,16 @@ select results_eq($$ select gap, run_id from gap where run_id ~ '^u-' order by 1
   'the remedies seal what can be sealed: what is missing, slipped in or not known stays');
 select results_eq($$ select step_index, verdict from runlink_proof_steps('u-short') where verdict <> 'ok' $$, $$ values (2, 'inserted') $$,
   'no remedy makes a step good that was slipped in after the end');
+savepoint halted;
+select pg_temp.add_run('e-slipped', 'halted'), pg_temp.add_trace('e-slipped', '{0,1}');
+set local session_replication_role = replica;
+insert into aos_trace_steps (trace_id, step_index, "timestamp") values ('trace_e-slipped', 2, '2026-01-01');
+update aos_traces set status = 'running' where trace_id = 'trace_e-slipped';
+set local session_replication_role = origin;
+select results_eq($$ select pg_temp.told('e-slipped') $$,
+  $$ values ('ended_run_running_trace info e-slipped tenant-a aos_traces trace_e-slipped certain no remedy') $$,
+  'nor where the trace was made to run again, of a halted run');
+rollback to halted;
 select pg_temp.add_trace('u-short', '{0,1}', 'running', trace => 'u-short-2');
 set local session_replication_role = replica;
 update aos_traces set status = 'completed' where trace_id = 'u-short-2';

@@ -74,6 +74,7 @@ sub statements
 		my $call =
 		    $arguments{$name} =~ /^run_id,tenant_id(,format)?$/ ? "$name($run, $tenant)"
 		  : $arguments{$name} eq '' ? "$name()"
+		  : $arguments{$name} eq 'run_id' ? "$name($run)"
 		  : $arguments{$name} eq 'trace_id' ? "$name('trace-2')"
 		  : $arguments{$name} eq 'source_table' ? "$name('incidents')"
 		  : $arguments{$name} eq 'source_table,link,record_id,run_id,found_by,found'
