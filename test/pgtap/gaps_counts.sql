@@ -101,18 +101,7 @@ rollback to narrow;
 
 insert into runs (id, tenant_id, status, incident_count) values ('again', 'a', 'succeeded', 4);
 create temp table answered as select * from gap;
-create schema hostile;
-create function hostile.lie(varchar, varchar) returns boolean language sql as 'select false';
-create function hostile.lie(varchar, text) returns boolean language sql as 'select false';
-create function hostile.lie(text, varchar) returns boolean language sql as 'select false';
-create function hostile.lie(text, text) returns boolean language sql as 'select false';
-create function hostile.lie(bigint, bigint) returns boolean language sql as 'select false';
-create function hostile.lie(integer, integer) returns boolean language sql as 'select false';
-create function hostile.format(text, variadic text[]) returns text language sql as 'select null';
-select format('create operator hostile.%s (procedure = hostile.lie, leftarg = %s, rightarg = %s)', o, l, r)
-from unnest('{=,<>,<,>,<=,>=}'::text[]) as o,
-  (values ('varchar', 'varchar'), ('varchar', 'text'), ('text', 'varchar'), ('text', 'text'), ('bigint', 'bigint'), ('integer', 'integer')) as t (l, r)
-\gexec
+\i test/fixture/hostile_path.sql
 set local search_path = hostile, public, tap, pg_catalog;
 create temp table answered_there as select * from gap;
 set local search_path = public, tap;
@@ -122,16 +111,7 @@ select isnt_empty('select * from answered', 'of which there are some');
 -- One run is looked up, whatever plan is kept, where the recommended indexes are.
 
 create index on limit_breaches (run_id);
-create function pg_temp.plan_of(query text) returns text language plpgsql as $$
-declare
-  line text;
-  plan text := '';
-begin
-  for line in execute 'explain (costs off) ' || query loop
-    plan := plan || line || e'\n';
-  end loop;
-  return plan;
-end $$;
+\i test/fixture/asking.sql
 set local jit = off;
 set local enable_seqscan = off;
 set local plan_cache_mode = force_generic_plan;

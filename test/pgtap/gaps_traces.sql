@@ -294,18 +294,7 @@ select is_empty($$ select remedy from gap where remedy !~ ' public\.' or remedy 
 -- What lies on the search_path is not called.
 
 create temp table answered as select * from gap;
-create schema hostile;
-create function hostile.lie(varchar, varchar) returns boolean language sql as 'select false';
-create function hostile.lie(varchar, text) returns boolean language sql as 'select false';
-create function hostile.lie(text, varchar) returns boolean language sql as 'select false';
-create function hostile.lie(text, text) returns boolean language sql as 'select false';
-create function hostile.lie(bigint, bigint) returns boolean language sql as 'select false';
-create function hostile.lie(integer, integer) returns boolean language sql as 'select false';
-create function hostile.format(text, variadic text[]) returns text language sql as 'select null';
-select format('create operator hostile.%s (procedure = hostile.lie, leftarg = %s, rightarg = %s)', o, l, r)
-from unnest('{=,<>,<,>,<=,>=}'::text[]) as o,
-  (values ('varchar', 'varchar'), ('varchar', 'text'), ('text', 'varchar'), ('text', 'text'), ('bigint', 'bigint'), ('integer', 'integer')) as t (l, r)
-\gexec
+\i test/fixture/hostile_path.sql
 set local search_path = hostile, public, tap, pg_catalog;
 create temp table answered_there as select * from gap;
 set local search_path = public, tap;
@@ -333,16 +322,7 @@ alter table aos_traces disable row level security;
 
 -- One run is looked up, whatever plan is kept; of the archive only that of runs without a trace, in whatever index it has.
 
-create function pg_temp.plan_of(query text) returns text language plpgsql as $$
-declare
-  line text;
-  plan text := '';
-begin
-  for line in execute 'explain (costs off) ' || query loop
-    plan := plan || line || e'\n';
-  end loop;
-  return plan;
-end $$;
+\i test/fixture/asking.sql
 set local jit = off;
 set local enable_seqscan = off;
 set local plan_cache_mode = force_generic_plan;

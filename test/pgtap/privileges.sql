@@ -36,24 +36,7 @@ create role runlink_test_other;
 grant usage on schema app to :"reader", runlink_test_other;
 grant select on all tables in schema app to runlink_test_other;
 
--- What a query of one text answers to a role; or the error's SQLSTATE and
--- message, DETAIL and HINT, a line each.
-create function pg_temp.ask(caller name, query text) returns text
-language plpgsql as $$
-declare
-  answer text;
-  state text;
-  detail text;
-  hint text;
-begin
-  execute format('set local role %I', caller);
-  execute query into answer;
-  reset role;
-  return answer;
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, detail = pg_exception_detail, hint = pg_exception_hint;
-  return format(e'%s %s\n%s\n%s', state, sqlerrm, detail, hint);
-end $$;
+\i test/fixture/asking.sql
 
 -- The calls, and the tables that each reads.
 create temp table call as

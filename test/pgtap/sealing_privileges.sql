@@ -35,16 +35,7 @@ grant select on all tables in schema app to runlink_test_sealer;
 reset role;
 set local search_path = public, tap;
 
--- What a statement comes to when a role runs it: 'ok', or the SQLSTATE.
-create function pg_temp.try(caller name, statement text) returns text language plpgsql as $$
-begin
-  execute format('set local role %I', caller);
-  execute statement;
-  reset role;
-  return 'ok';
-exception when others then
-  return sqlstate;
-end $$;
+\i test/fixture/asking.sql
 
 -- Likewise, with what it came to undone.
 create function pg_temp.probe(caller name, statement text) returns text language plpgsql as $$
@@ -58,21 +49,6 @@ begin
   raise exception using errcode = 'ZZZZZ', message = outcome;
 exception when sqlstate 'ZZZZZ' then
   return sqlerrm;
-end $$;
-
--- The error of a statement: SQLSTATE, message, DETAIL, HINT, a line each.
-create function pg_temp.error_of(statement text) returns text language plpgsql as $$
-declare
-  state text;
-  detail text;
-  hint text;
-begin
-  execute statement;
-  return 'ok';
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, detail = pg_exception_detail,
-    hint = pg_exception_hint;
-  return format(e'%s %s\n%s\n%s', state, sqlerrm, detail, hint);
 end $$;
 
 create function pg_temp.trace(wanted text) returns text language sql as $$

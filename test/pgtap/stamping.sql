@@ -21,31 +21,7 @@ grant insert on app.audit_ledger to runlink_test_app;
 reset role;
 set local search_path = public, tap;
 
--- What a statement comes to when a role runs it: 'ok', or the SQLSTATE.
-create function pg_temp.try(caller name, statement text) returns text language plpgsql as $$
-begin
-  execute format('set local role %I', caller);
-  execute statement;
-  reset role;
-  return 'ok';
-exception when others then
-  return sqlstate;
-end $$;
-
--- The error of a statement: SQLSTATE, message, DETAIL, HINT, a line each.
-create function pg_temp.error_of(statement text) returns text language plpgsql as $$
-declare
-  state text;
-  detail text;
-  hint text;
-begin
-  execute statement;
-  return 'ok';
-exception when others then
-  get stacked diagnostics state = returned_sqlstate, detail = pg_exception_detail,
-    hint = pg_exception_hint;
-  return format(e'%s %s\n%s\n%s', state, sqlerrm, detail, hint);
-end $$;
+\i test/fixture/asking.sql
 
 create function pg_temp.triggers() returns text language sql as $$
   select coalesce(string_agg(format('%s %s %s %s', tgname, tgrelid::regclass, tgtype, tgenabled), ', '

@@ -19,22 +19,7 @@ grant select on all tables in schema app to runlink_test_auditor, runlink_test_r
 reset role;
 set local search_path = app, public, tap;
 
--- What a query answers to a role, as text; or its error, with DETAIL and HINT.
-create function pg_temp.ask(caller name, query text) returns text
-language plpgsql as $$
-declare
-  answer text;
-  detail text;
-  hint text;
-begin
-  execute format('set local role %I', caller);
-  execute query into answer;
-  reset role;
-  return answer;
-exception when others then
-  get stacked diagnostics detail = pg_exception_detail, hint = pg_exception_hint;
-  return format(e'%s %s\n%s\n%s', sqlstate, sqlerrm, detail, hint);
-end $$;
+\i test/fixture/asking.sql
 
 create function pg_temp.begin_trace(trace text, tenant text) returns void
 begin atomic

@@ -266,16 +266,7 @@ drop schema runlink cascade;
 
 -- What is not asked for costs nothing, and what an installation may lack is not missed.
 
-create function pg_temp.plan_of(query text) returns text language plpgsql as $$
-declare
-  line text;
-  plan text := '';
-begin
-  for line in execute 'explain (costs off) ' || query loop
-    plan := plan || line || e'\n';
-  end loop;
-  return plan;
-end $$;
+\i test/fixture/asking.sql
 select unalike(pg_temp.plan_of('select run_id, tenant_id, status, created_at, duration_ms from runlink_runs'), '%SubPlan%',
   'a list of runs counts nothing');
 select unalike(pg_temp.plan_of('select run_id, trace_id, duration_ms from runlink_trace_integrity'), '%aos_trace_steps%',
