@@ -28,7 +28,9 @@ create function side_aggregate() returns bigint language sql as $$
     select s.trace_id, chain(s::text order by s.step_index) as head from aos_trace_steps as s group by s.trace_id) as c
   join plain_head as p using (trace_id) where p.head <> c.head
 $$;
-create function side_plpgsql() returns bigint language plpgsql as $$
+-- The loop with the sha256() of Postgres, and with pgcrypto.
+select format($side$
+create function side_%s() returns bigint language plpgsql as $$
 declare
   step record;
   trace text;
@@ -44,30 +46,16 @@ begin
       expected := step.head;
       head := '';
     end if;
-    head := sha256(head || sha256(convert_to(step.row_text, 'UTF8')));
+    head := %s;
   end loop;
   return wrong + (head is distinct from expected)::integer;
 end $$;
-create function side_pgcrypto() returns bigint language plpgsql as $$
-declare
-  step record;
-  trace text;
-  head bytea;
-  expected bytea;
-  wrong bigint := 0;
-begin
-  for step in select s.trace_id, s::text as row_text, p.head
-      from aos_trace_steps as s join plain_head as p using (trace_id) order by s.trace_id, s.step_index loop
-    if step.trace_id is distinct from trace then
-      wrong := wrong + (head is distinct from expected)::integer;
-      trace := step.trace_id;
-      expected := step.head;
-      head := '';
-    end if;
-    head := digest(head || digest(step.row_text, 'sha256'), 'sha256');
-  end loop;
-  return wrong + (head is distinct from expected)::integer;
-end $$;
+$side$, name, hash)
+from (values
+    ('plpgsql', $$sha256(head || sha256(convert_to(step.row_text, 'UTF8')))$$),
+    ('pgcrypto', $$digest(head || digest(step.row_text, 'sha256'), 'sha256')$$)
+  ) as side (name, hash)
+\gexec
 
 -- Seconds of processor time that a side takes; it is to find nothing wrong.
 create function side_time(side text) returns numeric language plpgsql as $$
