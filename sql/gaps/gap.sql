@@ -36,8 +36,8 @@ comment on column runlink_gap.record_id is
 comment on column runlink_gap.detail is
 'What was found, which writer to mend, and why there is no remedy where there is none';
 comment on column runlink_gap.remedy is
-'One statement without a semicolon, fit for \gexec, that changes nothing but what is shown here; NULL where
-mending would invent or alter evidence';
+'One statement without a semicolon, fit for \gexec, that changes nothing but what is shown here, or seals what
+is not sealed of the run; NULL where mending would invent or alter evidence';
 comment on column runlink_gap.confidence is
 'certain: the rows alone prove it; likely: it follows from a legacy or indirect link; unknown: it cannot be
 decided here';

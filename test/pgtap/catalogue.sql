@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(296);
+select plan(297);
 set local client_min_messages = warning;
 
 create schema app;
@@ -73,6 +73,10 @@ select is_empty(
        left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
      where coalesce(obj_description(t.oid, 'pg_type'), '') !~ '\S' or coalesce(col_description(c.oid, a.attnum), '') !~ '\S' $$,
   'every composite type and its columns are commented');
+select set_eq(
+  $$ select attname, col_description(attrelid, attnum) from pg_attribute where attrelid = 'app.runlink_gap_list'::regclass and attnum > 0 $$,
+  $$ select attname, col_description(attrelid, attnum) from pg_attribute where attrelid = 'app.runlink_gap'::regclass and attnum > 0 $$,
+  'the list of gaps says of its columns what the type says of them');
 select is(
   (select array_agg(a.attname || ' ' || format_type(a.atttypid, null) order by attnum) from pg_attribute a
    where attrelid = 'app.runlink_gap'::regclass),
