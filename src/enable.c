@@ -217,7 +217,17 @@ create_table(const Target *target, const StateTable *table, const char *name)
 	run_sql(psprintf("alter table %s owner to %s", name, STATE_OWNER));
 }
 
+/* Seals that are older than a table of what is to be done with seals. */
 static void
+tell_of_earlier_seals(StateTableId id)
+{
+	run_sql(psprintf("insert into %s.%s (trace_id, seal_no)"
+			" select trace_id, max(seal_no) from %s.seal group by trace_id",
+			STATE_SCHEMA, state_tables[id].name, STATE_SCHEMA));
+}
+
+/* Returns whether it was not there. */
+static bool
 make_table(const Target *target, const StateTable *table)
 {
 	char	   *name = psprintf("%s.%s", STATE_SCHEMA, table->name);
@@ -236,6 +246,7 @@ make_table(const Target *target, const StateTable *table)
 	run_sql(psprintf("create or replace trigger runlink_guard before update or delete or truncate on %s"
 			" for each statement execute function %s.runlink_guard_state()", name, target->schema));
 	run_sql(psprintf("alter table %s enable trigger runlink_guard", name));
+	return !OidIsValid(relid);
 }
 
 /* A dump as the owner of the steps needs to read the state. */
@@ -295,6 +306,7 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 	Enabling	enabling;
 	Target		target;
 	const char *obstacle;
+	int			created = 0;
 
 	require_privilege("runlink_enable_sealing");
 	require_utf8("sealing");
@@ -306,13 +318,20 @@ runlink_enable_sealing(PG_FUNCTION_ARGS)
 	make_owner();
 	make_schema();
 	for (int id = 0; id < STATE_TABLE_COUNT; id++)
-		make_table(&target, &state_tables[id]);
+	{
+		if (make_table(&target, &state_tables[id]))
+			created |= STATE_BIT(id);
+	}
 	if (state_open(&obstacle) == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the state of runlink is not as runlink made it"),
 				 errdetail("In the way: %s.", obstacle),
 				 errhint("Restore schema %s from a backup, or rename it to begin anew.", STATE_SCHEMA)));
+	if (created & STATE_BIT(STATE_UNVERIFIED))
+		tell_of_earlier_seals(STATE_UNVERIFIED);
+	if (created & STATE_BIT(STATE_UNLOGGED))
+		tell_of_earlier_seals(STATE_UNLOGGED);
 	grant_to_owner_of_steps(&target);
 	make_triggers(&target);
 	record_running_traces(&target);

@@ -459,6 +459,17 @@ take_all_leaves(Sealer *sealer)
 	} while (batches > 1);
 }
 
+/* What is to be verified, and to enter the log, since there is a new seal. */
+static void
+tell_of_seal(const Sealer *sealer)
+{
+	Datum		values[2] = {Int32GetDatum(sealer->next_seal_no - 1), PointerGetDatum(sealer->trace_id)};
+	bool		isnull[2] = {false, false};
+
+	state_insert(sealer->state->relids[STATE_UNVERIFIED], values, isnull);
+	state_insert(sealer->state->relids[STATE_UNLOGGED], values, isnull);
+}
+
 /*
  * Seals what a trace has to be sealed: its recorded leaves, then what backfill
  * adds (it may be NULL).  status is the trace's, now.  Returns whether a seal was
@@ -506,6 +517,7 @@ seal_trace(const State *state, text *trace_id, text *status, bool identity_recor
 	}
 	if (sealer->next_seal_no == first_seal_no)
 		return false;
+	tell_of_seal(sealer);
 	if (sealed != NULL)
 	{
 		sealed->run_id = sealer->run_id;

@@ -11,7 +11,9 @@
 #include "seal.h"
 
 /* The tables that sealing changes: the state is opened to write into these. */
-#define SEALER_TABLES	(STATE_BIT(STATE_TRACE) | STATE_BIT(STATE_LEAF) | STATE_BIT(STATE_SEAL))
+#define SEALER_TABLES \
+	(STATE_BIT(STATE_TRACE) | STATE_BIT(STATE_LEAF) | STATE_BIT(STATE_SEAL) | \
+	 STATE_BIT(STATE_UNVERIFIED) | STATE_BIT(STATE_UNLOGGED))
 
 /* What a sealer did for a trace. */
 typedef struct Sealed

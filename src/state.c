@@ -26,7 +26,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -44,82 +43,6 @@ PG_FUNCTION_INFO_V1(runlink_guard_state);
 
 /* Bytes; a third of a page, which is what an index takes, less what comes with it. */
 #define LONGEST_KEY 2000
-
-#define TRACE_ID(comment)	{"trace_id", VARCHAROID, NULL, comment}
-#define COLUMN(name, type, declared, comment)	{name, type, declared, comment}
-#define COLUMNS_END			{NULL, InvalidOid, NULL, NULL}
-
-static const StateColumn encoding_columns[] = {
-	COLUMN("id", BYTEAOID, "bytea not null", "SHA-256 of encoding"),
-	COLUMN("encoding", TEXTOID, "text not null",
-	"the covered columns as JCS: name, type, and whether each is payload"),
-	COLUMNS_END
-};
-
-static const StateColumn trace_columns[] = {
-	TRACE_ID("the trace, as it was named when recorded"),
-	COLUMN("run_id", VARCHAROID, "varchar not null", "the run it was recorded for"),
-	COLUMN("tenant_id", VARCHAROID, "varchar not null", "the tenant it was recorded for"),
-	COLUMNS_END
-};
-
-/* The fixed-length columns first: nothing is lost to alignment. */
-static const StateColumn leaf_columns[] = {
-	COLUMN("step_index", INT4OID, "integer not null", "the step, within its trace"),
-	COLUMN("encoding", INT4OID, "integer not null",
-	"the first four bytes of encoding.id, big-endian: what the leaf covers"),
-	TRACE_ID("the trace"),
-	COLUMN("leaf", BYTEAOID, "bytea not null", "the leaf hash, 32 bytes"),
-	COLUMN("salt", BYTEAOID, "bytea not null", "16 random bytes that blind it"),
-	COLUMNS_END
-};
-
-static const StateColumn seal_columns[] = {
-	COLUMN("sealed_at", TIMESTAMPTZOID, "timestamptz not null", "when the seal was made"),
-	COLUMN("step_count", INT8OID, "bigint not null",
-	"steps of the trace in this seal and those before it"),
-	COLUMN("backfilled", INT8OID, "bigint not null",
-	"how many of them had their leaf computed later than their insert"),
-	COLUMN("seal_no", INT4OID, "integer not null", "0, 1, 2 ... within the trace, without holes"),
-	COLUMN("encoding", INT4OID, "integer",
-	"as leaf.encoding, of the leaves that this seal adds; NULL: it adds none"),
-	COLUMN("final", BOOLOID, "boolean not null",
-	"the trace had ended, and every leaf recorded was taken in"),
-	TRACE_ID("the trace"),
-	COLUMN("run_id", VARCHAROID, "varchar not null", "the run it was recorded for"),
-	COLUMN("tenant_id", VARCHAROID, "varchar not null", "the tenant it was recorded for"),
-	COLUMN("trace_status", VARCHAROID, "varchar not null", "status of the trace when sealed"),
-	COLUMN("chain_head", BYTEAOID, "bytea not null", "last hash of the chain over step_count leaves"),
-	COLUMN("merkle_root", BYTEAOID, "bytea not null", "root of the RFC 6962 tree over them"),
-	COLUMN("prev", BYTEAOID, "bytea", "hash of the trace's seal before this one; NULL: the first"),
-	COLUMN("steps", INT8MULTIRANGEOID, "int8multirange not null", "step indexes that this seal adds"),
-	COLUMN("leaves", BYTEAOID, "bytea not null",
-	"for each of them, in order, its leaf and salt: 48 bytes"),
-	COLUMNS_END
-};
-
-const StateTable state_tables[STATE_TABLE_COUNT] = {
-	[STATE_ENCODING] = {
-		"encoding", NULL, NULL,
-		"Lists of columns that leaves cover. A list can stand here more than once.",
-		encoding_columns
-	},
-	[STATE_TRACE] = {
-		"trace", "trace_id", "run_id",
-		"Traces under recording: what run and tenant they began with. Their first seal takes them in.",
-		trace_columns
-	},
-	[STATE_LEAF] = {
-		"leaf", "trace_id, step_index", NULL,
-		"Leaves recorded by the transactions that inserted the steps. A seal takes them in.",
-		leaf_columns
-	},
-	[STATE_SEAL] = {
-		"seal", "trace_id, seal_no", "run_id",
-		"Seals: step count, chain head and root of a trace at a moment, with the leaves they rest on.",
-		seal_columns
-	},
-};
 
 static State current;
 static bool current_valid = false;

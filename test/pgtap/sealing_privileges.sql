@@ -198,8 +198,7 @@ rollback to s;
 
 select lives_ok('select app.runlink_enable_sealing()', 'sealing is enabled');
 select is(pg_temp.made(),
-  'runlink_guard,runlink_guard,runlink_guard,runlink_guard,runlink_record_step,'
-    'runlink_record_trace runlink runlink_owner',
+  repeat('runlink_guard,', 14) || 'runlink_record_step,runlink_record_trace runlink runlink_owner',
   '... with triggers, state and role');
 select is((select row(rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
   rolreplication, rolbypassrls)::text from pg_roles where rolname = 'runlink_owner'),
