@@ -42,6 +42,7 @@ SQL_PARTS = \
 	sql/sealing.sql \
 	sql/stamping.sql \
 	sql/verify.sql \
+	sql/log.sql \
 	sql/views/trace_seal.sql \
 	sql/views/optional.sql \
 	sql/views/links.sql \

@@ -131,44 +131,61 @@ read_hash(Datum value, bool isnull, bool *ok)
 }
 
 /*
+ * Reads the values of SEAL_TEXT_COLUMNS: what is hashed of a seal, without a look
+ * at its leaves.  Returns NULL, or in words what keeps it from having a text.
+ */
+const char *
+read_seal_text(const Datum *values, const bool *isnull, const Encoding *encodings, SealText *seal)
+{
+	const Encoding *encoding;
+	bool		ok = true;
+
+	memset(seal, 0, sizeof(SealText));
+	seal->seal_no = DatumGetInt32(values[0]);
+	seal->step_count = DatumGetInt64(values[1]);
+	seal->backfilled = DatumGetInt64(values[2]);
+	seal->final = DatumGetBool(values[4]);
+	seal->sealed_at = DatumGetTimestampTz(values[5]);
+	seal->run_id = DatumGetTextPP(values[6]);
+	seal->tenant_id = DatumGetTextPP(values[7]);
+	seal->trace_id = DatumGetTextPP(values[8]);
+	seal->trace_status = DatumGetTextPP(values[9]);
+	seal->chain_head = read_hash(values[10], false, &ok);
+	seal->merkle_root = read_hash(values[11], false, &ok);
+	seal->prev = read_hash(values[12], isnull[12], &ok);
+	if (!ok)
+		return "a hash in it is not of 32 bytes";
+	if (isnull[3])
+		return NULL;
+	encoding = find_encoding(encodings, DatumGetInt32(values[3]));
+	if (encoding == NULL)
+		return "the encoding of its leaves is not known";
+	seal->encoding = encoding->id;
+	return NULL;
+}
+
+/*
  * Reads the values of SEAL_COLUMNS into seal, palloc'd where they have to be
  * detoasted.  Returns NULL, or in words what keeps them from being a seal.
  */
 const char *
 read_seal(const Datum *values, const bool *isnull, const Encoding *encodings, Seal *seal)
 {
-	const Encoding *encoding;
-	bool		ok = true;
+	const char *unreadable;
 
 	memset(seal, 0, sizeof(Seal));
-	seal->seal_no = DatumGetInt32(values[0]);
-	seal->text.seal_no = seal->seal_no;
-	seal->text.step_count = DatumGetInt64(values[1]);
-	seal->text.backfilled = DatumGetInt64(values[2]);
+	unreadable = read_seal_text(values, isnull, encodings, &seal->text);
+	seal->seal_no = seal->text.seal_no;
 	seal->encoding_key = isnull[3] ? 0 : DatumGetInt32(values[3]);
-	seal->text.final = DatumGetBool(values[4]);
-	seal->text.sealed_at = DatumGetTimestampTz(values[5]);
-	seal->text.run_id = DatumGetTextPP(values[6]);
-	seal->text.tenant_id = DatumGetTextPP(values[7]);
-	seal->text.trace_id = DatumGetTextPP(values[8]);
-	seal->text.trace_status = DatumGetTextPP(values[9]);
-	seal->text.chain_head = read_hash(values[10], false, &ok);
-	seal->text.merkle_root = read_hash(values[11], false, &ok);
-	seal->text.prev = read_hash(values[12], isnull[12], &ok);
+	if (unreadable != NULL)
+		return unreadable;
 	seal->leaves = DatumGetByteaPP(values[14]);
-
-	if (!ok)
-		return "a hash in it is not of 32 bytes";
 	if (!read_step_set(values[13], &seal->steps))
 		return "its step indexes are none";
 	if ((int64) VARSIZE_ANY_EXHDR(seal->leaves) != step_set_size(&seal->steps) * SEALED_STEP_BYTES)
 		return "it has not as many leaves as step indexes";
-	if (isnull[3])
-		return seal->steps.count > 0 ? "its leaves have no encoding" : NULL;
-	encoding = find_encoding(encodings, seal->encoding_key);
-	if (encoding == NULL)
-		return "the encoding of its leaves is not known";
-	seal->text.encoding = encoding->id;
+	if (isnull[3] && seal->steps.count > 0)
+		return "its leaves have no encoding";
 	return NULL;
 }
 

@@ -46,11 +46,15 @@ typedef struct SealsBefore
 	int64		backfilled;
 } SealsBefore;
 
-/* The columns that read_seal takes, in its order. */
-#define SEAL_COLUMNS \
+/* The columns that read_seal_text takes, in its order. */
+#define SEAL_TEXT_COLUMNS \
 	"seal_no, step_count, backfilled, encoding, final, sealed_at," \
 	" run_id::pg_catalog.text, tenant_id::pg_catalog.text, trace_id::pg_catalog.text," \
-	" trace_status::pg_catalog.text, chain_head, merkle_root, prev, steps, leaves"
+	" trace_status::pg_catalog.text, chain_head, merkle_root, prev"
+#define SEAL_TEXT_COLUMN_COUNT 13
+
+/* Likewise of read_seal. */
+#define SEAL_COLUMNS SEAL_TEXT_COLUMNS ", steps, leaves"
 #define SEAL_COLUMN_COUNT 15
 
 extern Encoding *load_encodings(const State *state, bool now);
@@ -58,6 +62,8 @@ extern const Encoding *find_encoding(const Encoding *encodings, int32 key);
 extern void copy_bytes(uint8 *to, Datum value, size_t length);
 extern bool read_step_set(Datum multirange, StepSet *set);
 extern Datum write_step_set(const StepSet *set);
+extern const char *read_seal_text(const Datum *values, const bool *isnull,
+								  const Encoding *encodings, SealText *seal);
 extern const char *read_seal(const Datum *values, const bool *isnull, const Encoding *encodings,
 							 Seal *seal);
 extern void fold_seal(const Seal *seal, uint8 head[SHA256_BYTES], MerkleTree *tree);
