@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "log_standing.h"
 #include "run.h"
 #include "trace_check.h"
 #include "traces.h"
@@ -100,6 +101,8 @@ typedef struct Proof
 {
 	const Run  *run;
 	TraceChecker checker;
+	bool		has_log;
+	Log			log;
 	ReturnSetInfo *rsinfo;
 } Proof;
 
@@ -179,7 +182,8 @@ add_unsealed_reason(StringInfo reasons, const Proof *proof, const TraceFindings 
 
 /* The verdict on a trace, with the reasons for it, if any are owed. */
 static const char *
-judge(const Proof *proof, const Trace *trace, const TraceFindings *found, StringInfo reasons)
+judge(const Proof *proof, const Trace *trace, const TraceFindings *found,
+	  const LogStanding *standing, StringInfo reasons)
 {
 	bool		known = found->run_id != NULL;
 
@@ -192,6 +196,8 @@ judge(const Proof *proof, const Trace *trace, const TraceFindings *found, String
 		add_identity_reason(reasons, proof, found);
 	if (found->damage != NULL)
 		add_reason(reasons, found->damage);
+	if (standing->damage != NULL)
+		add_reason(reasons, standing->damage);
 	add_step_reasons(reasons, found);
 	if (reasons->len > 0)
 	{
@@ -213,17 +219,23 @@ judge(const Proof *proof, const Trace *trace, const TraceFindings *found, String
 
 /* The rung that the weakest step stands on. */
 static const char *
-assurance(const TraceFindings *found)
+assurance(const TraceFindings *found, const LogStanding *standing)
 {
 	if (found->sealed + found->recorded == 0 || found->unsealed > 0)
 		return "none";
-	return found->recorded > 0 ? "recorded" : "sealed";
+	if (found->recorded > 0)
+		return "recorded";
+	if (!standing->logged)
+		return "sealed";
+	return standing->is_signed ? "signed" : "logged";
 }
 
 static void
-set_findings(ProofRow *row, const TraceFindings *found)
+set_findings(ProofRow *row, const TraceFindings *found, const LogStanding *standing)
 {
-	set_cstring(row, PROOF_ASSURANCE, assurance(found));
+	set_cstring(row, PROOF_ASSURANCE, assurance(found, standing));
+	if (standing->logged)
+		set_length(row, PROOF_CHECKPOINT_SIZE, standing->checkpoint_size);
 	set_length(row, PROOF_CHAIN_LENGTH, found->steps);
 	set_length(row, PROOF_SEALED_LENGTH, found->sealed);
 	set_length(row, PROOF_BACKFILLED_LENGTH, found->backfilled);
@@ -271,12 +283,14 @@ put_row(const Proof *proof, ProofRow *row)
 
 /* An archived trace has no steps left: its seals are told, and nothing is compared. */
 static const char *
-judge_archived(TraceFindings *found, StringInfo reasons)
+judge_archived(TraceFindings *found, const LogStanding *standing, StringInfo reasons)
 {
 	add_reason(reasons, "the application moved the trace to aos_traces_archive and its steps are gone: "
 			   "nothing was compared");
 	if (found->damage != NULL)
 		add_reason(reasons, found->damage);
+	if (standing->damage != NULL)
+		add_reason(reasons, standing->damage);
 	if (!found->has_seal)
 		add_reason(reasons, "it was never sealed");
 	found->has_bad_step = false;
@@ -289,14 +303,18 @@ prove_trace(void *sink, const Trace *trace)
 {
 	Proof	   *proof = sink;
 	TraceFindings found;
+	LogStanding standing = {0};
 	StringInfoData reasons;
 	const char *status;
 	ProofRow	row;
 
 	check_trace(&proof->checker, trace->trace_id, proof->run->run_id, NULL, NULL, &found);
+	if (proof->has_log)
+		look_at_standing(&proof->log, proof->checker.encodings, trace->trace_id, &standing);
 	initStringInfo(&reasons);
-	status = trace->where == TRACE_ARCHIVED && found.steps == 0 ? judge_archived(&found, &reasons)
-		: judge(proof, trace, &found, &reasons);
+	status = trace->where == TRACE_ARCHIVED && found.steps == 0
+		? judge_archived(&found, &standing, &reasons)
+		: judge(proof, trace, &found, &standing, &reasons);
 
 	begin_row(&row, proof->run);
 	set_text(&row, PROOF_TRACE_ID, trace->trace_id);
@@ -307,7 +325,7 @@ prove_trace(void *sink, const Trace *trace)
 	set_cstring(&row, PROOF_VERIFICATION_STATUS, status);
 	if (reasons.len > 0)
 		set_cstring(&row, PROOF_FAILURE_REASON, reasons.data);
-	set_findings(&row, &found);
+	set_findings(&row, &found, &standing);
 	put_row(proof, &row);
 }
 
@@ -340,6 +358,8 @@ prove_run(FunctionCallInfo fcinfo, const AppCall *call, Proof *proof, Run *run, 
 	proof->run = run;
 	proof->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	trace_checker_begin(&proof->checker, run->binding);
+	proof->has_log = proof->checker.state != NULL &&
+		log_open(proof->checker.state, STATE_SNAPSHOT, &proof->log);
 	return for_each_trace(run, proof->checker.state, tell, proof);
 }
 

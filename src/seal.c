@@ -8,19 +8,30 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/multirangetypes.h"
 #include "utils/rangetypes.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "application.h"
 #include "receiver.h"
+#include "record.h"
 #include "run.h"
 #include "seal.h"
 
 static KeptQuery encodings_query = {
 	.sql = "SELECT id, encoding FROM runlink.encoding"
+};
+
+static KeptQuery seal_text_query = {
+	.sql = "SELECT " SEAL_TEXT_COLUMNS " FROM runlink.seal WHERE trace_id" SQL_EQ "$1"
+	" AND seal_no OPERATOR(pg_catalog.<=) $2 ORDER BY seal_no DESC LIMIT 1",
+	.argument_count = 2,
+	.argument_types = {TEXTOID, INT4OID}
 };
 
 typedef struct EncodingList
@@ -187,6 +198,34 @@ read_seal(const Datum *values, const bool *isnull, const Encoding *encodings, Se
 	if (isnull[3] && seal->steps.count > 0)
 		return "its leaves have no encoding";
 	return NULL;
+}
+
+/*
+ * Finds the newest seal of a trace whose number is most or lower, and hashes it;
+ * false where there is none.  Under the caller's snapshot.
+ */
+bool
+find_seal_hash(const State *state, const Encoding *encodings, text *trace_id, int32 most,
+			   SealHash *found)
+{
+	Datum		arguments[2] = {PointerGetDatum(trace_id), Int32GetDatum(most)};
+	Datum		values[SEAL_TEXT_COLUMN_COUNT];
+	bool		isnull[SEAL_TEXT_COLUMN_COUNT];
+	SealText	seal;
+	bool		is_there;
+
+	state_execute(state, &seal_text_query, arguments, NULL, STATE_SNAPSHOT, NULL);
+	is_there = SPI_processed > 0;
+	if (is_there)
+	{
+		heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, isnull);
+		found->unreadable = read_seal_text(values, isnull, encodings, &seal);
+		found->seal_no = (int32) seal.seal_no;
+		if (found->unreadable == NULL)
+			seal_hash(leaf_scratch(), &seal, found->hash);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return is_there;
 }
 
 /* Adds the leaves of a seal to the chain and the tree. */

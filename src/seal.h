@@ -36,6 +36,14 @@ typedef struct Seal
 	bytea	   *leaves;
 } Seal;
 
+/* The hash of a seal of a trace. */
+typedef struct SealHash
+{
+	int32		seal_no;
+	const char *unreadable;		/* why it has none, in words; or NULL */
+	uint8		hash[SHA256_BYTES];
+} SealHash;
+
 /* What a seal goes on from. */
 typedef struct SealsBefore
 {
@@ -66,6 +74,8 @@ extern const char *read_seal_text(const Datum *values, const bool *isnull,
 								  const Encoding *encodings, SealText *seal);
 extern const char *read_seal(const Datum *values, const bool *isnull, const Encoding *encodings,
 							 Seal *seal);
+extern bool find_seal_hash(const State *state, const Encoding *encodings, text *trace_id,
+						   int32 most, SealHash *found);
 extern void fold_seal(const Seal *seal, uint8 head[SHA256_BYTES], MerkleTree *tree);
 extern char *seal_damage(const Seal *seal, const SealsBefore *before,
 						 const uint8 head[SHA256_BYTES], const MerkleTree *tree);

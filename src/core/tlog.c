@@ -270,13 +270,14 @@ merkle_consistency_ok(uint64 old_size, uint64 new_size, const uint8 old_root[SHA
 
 	if (old_size > new_size || new_size > LARGEST_TREE)
 		return false;
-	if (old_size == new_size)
-		return count == 0 && same_hash(old_root, new_root);
 	if (old_size == 0)
 	{
 		merkle_join(NULL, 0, empty);
-		return count == 0 && same_hash(old_root, empty);
+		return count == 0 && same_hash(old_root, empty) &&
+			(new_size > 0 || same_hash(new_root, empty));
 	}
+	if (old_size == new_size)
+		return count == 0 && same_hash(old_root, new_root);
 	if (count == 0)
 		return false;
 	if ((old_size & (old_size - 1)) == 0)

@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(297);
+select plan(315);
 set local client_min_messages = warning;
 
 create schema app;
@@ -176,6 +176,16 @@ insert into documented values
    'c', 'stable', false, 'unsafe', false, false, true,
    'traces bigint, steps bigint, bytes_hashed bigint, verified bigint, failed bigint, unsealed bigint, '
    'skipped bigint, skipped_why jsonb, findings bigint, seconds double precision, workers integer'),
+  ('runlink_create_log', 'origin text', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_checkpoint', '', 'text', 'c', 'volatile', false, 'unsafe', false, false, false, null),
+  ('runlink_inclusion_proof', 'run_id text, tenant_id text DEFAULT NULL::text', 'SETOF record',
+   'c', 'stable', false, 'restricted', false, false, true,
+   'trace_id text, seal_no integer, entry bigint, seal_hash text, checkpoint_size bigint, proof text'),
+  ('runlink_consistency_proof', 'old bigint, new bigint', 'text', 'c', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_verify_inclusion', 'leaf_hash bytea, entry bigint, size bigint, proof bytea[], root bytea', 'boolean',
+   'c', 'immutable', true, 'safe', false, false, true, null),
+  ('runlink_verify_consistency', 'old_size bigint, new_size bigint, old_root bytea, new_root bytea, proof bytea[]', 'boolean',
+   'c', 'immutable', true, 'safe', false, false, true, null),
   ('runlink_trace_seal', 'trace_id text', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
    'sealed_length bigint, backfilled_length bigint, recorded_length bigint, final boolean, root_hash text, '
    'merkle_root text, sealed_at timestamp with time zone'),
