@@ -43,6 +43,7 @@ SQL_PARTS = \
 	sql/stamping.sql \
 	sql/verify.sql \
 	sql/log.sql \
+	sql/tick.sql \
 	sql/views/trace_seal.sql \
 	sql/views/optional.sql \
 	sql/views/links.sql \

@@ -1,7 +1,8 @@
 create function runlink_verify(
   tenant_id text default null,
   since timestamptz default null,
-  until timestamptz default null)
+  until timestamptz default null,
+  full boolean default false)
 returns table (
   tenant_id text,
   run_id text,
@@ -14,13 +15,19 @@ returns table (
 as 'MODULE_PATHNAME', 'runlink_verify'
 language c stable parallel unsafe rows 100 cost 1000000;
 
-comment on function runlink_verify(text, timestamptz, timestamptz) is
+comment on function runlink_verify(text, timestamptz, timestamptz, boolean) is
 'Every trace against its leaves and seals, as runlink_proof has it of one run; only what is wrong or
-cannot be known.
+cannot be known. Traces that runlink_tick() verified before are not read again, unless full is asked for.
 In: tenant_id, any string but '''' (22023), for the traces recorded for that tenant and those that are
 filed under it now, NULL: all; since and until, for traces sealed (their newest seal) at since or later
 and before until; a trace without seal goes by its started_at in aos_traces, which is not protected as a
-seal''s time is, and by none where it is not there. NULL: any time.
+seal''s time is, and by none where it is not there. NULL: any time. full, NULL as false: false leaves out the traces that were
+verified without a finding and neither sealed nor recorded any further since, by runlink.verification, and
+does not look for traces and steps of which nothing was recorded; a notice says how many traces are left
+out, since when. What was changed in them meanwhile is not seen: full => true reads everything. So does
+full => false where no verification is kept, or more than an eighth of the traces would be read again.
+A trace is read again on every call while it has findings, while something of it is recorded and not
+sealed, and where its verification is gone or is not of its newest seal.
 Out: a row for each finding, in no order: tenant_id and run_id (as recorded, else as in aos_traces),
 trace_id, step_index, finding, expected and found:
 altered, missing, reordered, inserted: as the verdicts of runlink_proof_steps, a row a step, with the
@@ -34,8 +41,8 @@ seal_damaged: found says what is wrong with its seals;
 unreadable: found is the error that reading ended in, of a trace, or of a block of runlink.seal;
 trace_unknown: steps of a trace that is neither in aos_traces nor recorded; row_count: aos_trace_steps
 has another number of rows than are found by their trace_id, as with a damaged index. The latter two are
-looked for where nothing narrows the call.
-A trace has a row exactly where its proof is FAILED or UNSEALED, or its seals are damaged. What is
+looked for where nothing narrows the call and everything is read.
+A trace that is read has a row exactly where its proof is FAILED or UNSEALED, or its seals are damaged. What is
 skipped (archived traces, traces without steps) has none; runlink_verify_summary counts it.
 Damage never ends it: errors of what is read (classes 22, 54, 58 and XX) are findings.
 Errors: the caller may not read schema runlink and its tables, or row-level security hides rows of
@@ -52,7 +59,8 @@ Stable; parallel unsafe, because it uses subtransactions.';
 create function runlink_verify_summary(
   tenant_id text default null,
   since timestamptz default null,
-  until timestamptz default null)
+  until timestamptz default null,
+  full boolean default false)
 returns table (
   traces bigint,
   steps bigint,
@@ -69,11 +77,12 @@ returns table (
 as 'MODULE_PATHNAME', 'runlink_verify_summary'
 language c stable parallel unsafe rows 1 cost 1000000;
 
-comment on function runlink_verify_summary(text, timestamptz, timestamptz) is
+comment on function runlink_verify_summary(text, timestamptz, timestamptz, boolean) is
 'Totals over what runlink_verify finds, which see for arguments, errors, reads and locks.
 Out: one row: traces (verified, failed, unsealed and skipped together), steps (rows of aos_trace_steps
-read), bytes_hashed (leaves, chains and trees), verified, failed and unsealed (traces, by the
-verification_status of their proof; one that could not be read has failed), skipped (traces archived or
-without steps) and skipped_why (how many for which reason; NULL: none), findings (rows of
+read now), bytes_hashed (leaves, chains and trees), verified, failed and unsealed (traces, by the
+verification_status of their proof; one that could not be read has failed), skipped (traces archived,
+without steps, or verified before and not read again) and skipped_why (how many for which reason, as
+"archived", "without steps" and "verified_before"; NULL: none), findings (rows of
 runlink_verify), seconds (it took), workers (besides this process).
 Stable; parallel unsafe, because it uses subtransactions.';

@@ -448,6 +448,7 @@ const AppCall app_call_proof_steps = {"runlink_proof_steps", FOR_PROOF};
 const AppCall app_call_proof_json = {"runlink_proof_json", FOR_PROOF | FOR_PROOF_JSON};
 const AppCall app_call_verify = {"runlink_verify", FOR_PROOF};
 const AppCall app_call_verify_summary = {"runlink_verify_summary", FOR_PROOF};
+const AppCall app_call_tick = {"runlink_tick", FOR_PROOF | FOR_SEALING};
 const AppCall app_call_seal_pending = {"runlink_seal_pending", FOR_SEALING};
 const AppCall app_call_gaps = {"runlink_gaps", FOR_GAPS};
 const AppCall app_call_report = {
@@ -493,6 +494,8 @@ app_needed_by(int use)
 		{&app_call_governance, FOR_GOVERNANCE, 0},
 		{&app_call_proof, FOR_PROOF, 0},
 		{&app_call_proof_json, FOR_PROOF_JSON, FOR_PROOF},
+		{&app_call_verify, FOR_PROOF, 0},
+		{&app_call_tick, FOR_PROOF | FOR_SEALING, 0},
 		{&app_call_seal_pending, FOR_SEALING, 0},
 		{&app_call_gaps, FOR_GAPS, 0},
 		{&app_call_report, FOR_REPORT | COLUMN_DETAIL, 0},

@@ -141,6 +141,7 @@ extern const AppCall app_call_proof_steps;
 extern const AppCall app_call_proof_json;
 extern const AppCall app_call_verify;
 extern const AppCall app_call_verify_summary;
+extern const AppCall app_call_tick;
 extern const AppCall app_call_seal_pending;
 extern const AppCall app_call_gaps;
 extern const AppCall app_call_report;

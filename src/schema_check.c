@@ -89,7 +89,7 @@ check_encoding(const SchemaCheck *check)
 		.object = "database",
 		.expected = "UTF8",
 		.found = GetDatabaseEncodingName(),
-		.needed_by = app_call_proof.name,
+		.needed_by = app_needed_by(FOR_PROOF),
 		.why = "hashes are over UTF-8 text; an encoding is chosen when a database is created",
 	};
 

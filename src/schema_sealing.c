@@ -28,7 +28,7 @@ begin_sealing_finding(const char *check_id, const char *object)
 		.status = "ok",
 		.domain = "logs",
 		.object = object,
-		.needed_by = app_call_proof.name,
+		.needed_by = app_needed_by(FOR_PROOF),
 	};
 
 	return finding;

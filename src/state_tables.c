@@ -170,7 +170,7 @@ const StateTable state_tables[STATE_TABLE_COUNT] = {
 		seal_columns
 	},
 	[STATE_VERIFICATION] = {
-		"verification", "trace_id", NULL,
+		"verification", "trace_id", "findings",
 		"What the last verification of a trace found.",
 		verification_columns
 	},

@@ -34,6 +34,8 @@ enum
 	SEAL_ROOT_HASH,
 	SEAL_MERKLE_ROOT,
 	SEAL_SEALED_AT,
+	SEAL_LAST_STATUS,
+	SEAL_LAST_VERIFIED_AT,
 	SEAL_COLUMNS,
 	SEAL_NO = SEAL_COLUMNS,
 	SEAL_QUERY_COLUMNS
@@ -41,7 +43,8 @@ enum
 
 /*
  * Of the newest seal, and the leaves that no seal holds; one that was recorded
- * anew when its row was moved is in a seal already.
+ * anew when its row was moved is in a seal already.  And of the last verification,
+ * whose status holds for the seal that was the newest then.
  */
 static KeptQuery seal_query = {
 	.sql = "SELECT s.step_count, s.backfilled,"
@@ -49,10 +52,12 @@ static KeptQuery seal_query = {
 	" AND NOT EXISTS (SELECT 1 FROM runlink.seal h WHERE h.trace_id" SQL_EQ "$1"
 	" AND h.steps OPERATOR(pg_catalog.@>) l.step_index::pg_catalog.int8)),"
 	" s.final, pg_catalog.encode(s.chain_head, 'hex'), pg_catalog.encode(s.merkle_root, 'hex'),"
-	" s.sealed_at, s.seal_no"
+	" s.sealed_at,"
+	" CASE WHEN v.seal_no" SQL_EQ "s.seal_no THEN v.verification_status::pg_catalog.text END,"
+	" v.verified_at, s.seal_no"
 	" FROM (SELECT 1) AS one LEFT JOIN"
 	" (SELECT * FROM runlink.seal WHERE trace_id" SQL_EQ "$1 ORDER BY seal_no DESC LIMIT 1) AS s"
-	" ON true",
+	" ON true LEFT JOIN runlink.verification v ON v.trace_id" SQL_EQ "$1",
 	.argument_count = 1,
 	.argument_types = {TEXTOID}
 };
@@ -112,7 +117,7 @@ seal_is_sound(const Datum *values, const bool *nulls)
 {
 	for (int column = 0; column < SEAL_QUERY_COLUMNS; column++)
 	{
-		if (nulls[column])
+		if (nulls[column] && column != SEAL_LAST_STATUS && column != SEAL_LAST_VERIFIED_AT)
 			return false;
 	}
 	return is_hash(values[SEAL_ROOT_HASH]) && is_hash(values[SEAL_MERKLE_ROOT]) &&
@@ -131,6 +136,8 @@ look_up_seal(const State *state, text *trace_id, SealRow *row)
 	state_execute(state, &seal_query, &argument, NULL, STATE_SNAPSHOT, NULL);
 	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls);
 	row->values[SEAL_RECORDED_LENGTH] = values[SEAL_RECORDED_LENGTH];
+	row->values[SEAL_LAST_VERIFIED_AT] = values[SEAL_LAST_VERIFIED_AT];
+	row->nulls[SEAL_LAST_VERIFIED_AT] = nulls[SEAL_LAST_VERIFIED_AT];
 	if (nulls[SEAL_NO])
 		return;
 	if (!seal_is_sound(values, nulls))
@@ -139,7 +146,7 @@ look_up_seal(const State *state, text *trace_id, SealRow *row)
 		return;
 	}
 	memcpy(row->values, values, sizeof(row->values));
-	memset(row->nulls, false, sizeof(row->nulls));
+	memcpy(row->nulls, nulls, sizeof(row->nulls));
 }
 
 /*

@@ -4,7 +4,8 @@
  *	  runlink_verify and runlink_verify_summary: every trace, and only what is
  *	  wrong with it.
  *
- * Nothing is written, everything is read under the caller's snapshot and as the
+ * Where verifications are kept, only what is new since is read, unless all is
+ * asked for.  Nothing is written, everything is read under the caller's snapshot and as the
  * caller, who has to be an auditor: may read the state, and no row-level security
  * hides rows that would then seem to be missing.  What cannot be read is a
  * finding: each piece of work runs in a subtransaction, which damage ends, and
@@ -16,20 +17,17 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
-#include "utils/rls.h"
 #include "utils/timestamp.h"
 
 #include "core/sha256.h"
@@ -54,67 +52,6 @@ verify_init(void)
 							"0 is never.",
 							&progress_every, 10000, 0, INT_MAX,
 							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
-}
-
-/* Raises an error unless the caller may read all of the state. */
-static void
-require_state_readable(const Verifier *verifier)
-{
-	const State *state = verifier->checker.state;
-	bool		readable = pg_namespace_aclcheck(get_namespace_oid(STATE_SCHEMA, false), GetUserId(),
-												 ACL_USAGE) == ACLCHECK_OK;
-
-	for (int id = 0; id < STATE_TABLE_COUNT; id++)
-		readable = readable &&
-			pg_class_aclcheck(state->relids[id], GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-	if (!readable)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for schema %s", STATE_SCHEMA),
-				 errdetail("%s reads leaves and seals of every tenant as role \"%s\".",
-						   verifier->call->name, GetUserNameFromId(GetUserId(), false)),
-				 errhint("Grant USAGE on schema %s and SELECT on its tables to auditors.", STATE_SCHEMA)));
-}
-
-/* A row that row-level security hides would be told as missing. */
-static void
-require_no_row_security(const Verifier *verifier)
-{
-	static const AppTableId tables[] = {APP_AOS_TRACES, APP_AOS_TRACE_STEPS, APP_AOS_TRACES_ARCHIVE};
-
-	for (size_t i = 0; i < lengthof(tables); i++)
-	{
-		Oid			relid = verifier->binding->relids[tables[i]];
-
-		if (OidIsValid(relid) && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("row-level security hides rows of %s",
-							quote_qualified_identifier(verifier->binding->schema, app_tables[tables[i]].name)),
-					 errdetail("%s reads it as role \"%s\", to whom a step that is hidden would seem to be gone.",
-							   verifier->call->name, GetUserNameFromId(GetUserId(), false)),
-					 errhint("Call it as the owner of the table or as a role with BYPASSRLS.")));
-	}
-}
-
-/* Finds out what there is to verify, and whether the caller may.  SPI must be connected. */
-void
-verifier_begin(Verifier *verifier, Oid function, const AppCall *call)
-{
-	verifier->function = function;
-	verifier->call = call;
-	verifier->binding = binding_open(function, call);
-	trace_checker_begin(&verifier->checker, verifier->binding);
-	if (verifier->checker.state == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("there is no state to verify against"),
-				 errdetail("In the way: %s.", verifier->checker.obstacle),
-				 errhint("Call runlink_enable_sealing() as a superuser.")));
-	require_state_readable(verifier);
-	require_no_row_security(verifier);
-	verifier->chunk_context = AllocSetContextCreate(CurrentMemoryContext, "verified seals",
-													ALLOCSET_DEFAULT_SIZES);
 }
 
 static Datum
@@ -177,6 +114,7 @@ tell_progress(Verify *verify)
 {
 	TimestampTz now;
 	uint32		next;
+	int64		seconds;
 
 	if (progress_every == 0)
 		return;
@@ -185,12 +123,14 @@ tell_progress(Verify *verify)
 		return;
 	verify->told = now;
 	next = Min(pg_atomic_read_u32(&verify->chunks.next), verify->chunks.count);
+	seconds = (now - verify->started) / USECS_PER_SEC;
 	ereport(NOTICE,
 			(errmsg("%s: " INT64_FORMAT " traces checked, " INT64_FORMAT " findings",
 					verify->verifier.call->name, verify->verifier.counts.traces, verify->findings),
+			 verify->chunks.count > 0 ?
 			 errdetail("%u %% of the seals are read, after " INT64_FORMAT " s.",
-					   verify->chunks.count > 0 ? next * 100 / verify->chunks.count : 100,
-					   (int64) (now - verify->started) / USECS_PER_SEC)));
+					   next * 100 / verify->chunks.count, seconds) :
+			 errdetail("Only what is new is read, so far " INT64_FORMAT " s.", seconds)));
 }
 
 /* Is an error one of what was read, and not of how the server is? */
@@ -309,10 +249,34 @@ verify_chunks(Verify *verify)
 	}
 }
 
+/* A trace being verified, and with what verdict it was. */
+typedef struct OneTrace
+{
+	text	   *trace_id;
+	TraceVerdict verdict;
+} OneTrace;
+
 static void
 do_verify_trace(Verify *verify, void *argument)
 {
-	verify_trace(verify, argument);
+	OneTrace   *one = argument;
+
+	one->verdict = verify_trace(verify, one->trace_id);
+}
+
+/* Verifies a trace by itself; one that cannot be read has failed. */
+TraceVerdict
+verify_trace_guarded(Verify *verify, text *trace_id)
+{
+	OneTrace	one = {trace_id, VERDICT_FAILED};
+	const char *damage = guarded(verify, do_verify_trace, &one);
+
+	if (damage == NULL)
+		return one.verdict;
+	put_unreadable(verify, trace_id, NULL, damage);
+	verify->verifier.counts.traces++;
+	verify->verifier.counts.failed++;
+	return VERDICT_FAILED;
 }
 
 static void
@@ -325,6 +289,12 @@ static void
 do_verify_never_sealed(Verify *verify, void *argument pg_attribute_unused())
 {
 	verify_never_sealed(verify);
+}
+
+static void
+do_list_new(Verify *verify, void *argument)
+{
+	*(bool *) argument = list_new(verify);
 }
 
 static void
@@ -344,15 +314,8 @@ verify_suspects(Verify *verify)
 	{
 		MemoryContext old_context = MemoryContextSwitchTo(trace_context);
 		bool		isnull;
-		text	   *trace_id = DatumGetTextPCopy(slot_getattr(slot, 1, &isnull));
-		const char *damage = guarded(verify, do_verify_trace, trace_id);
 
-		if (damage != NULL)
-		{
-			put_unreadable(verify, trace_id, NULL, damage);
-			verify->verifier.counts.traces++;
-			verify->verifier.counts.failed++;
-		}
+		verify_trace_guarded(verify, DatumGetTextPCopy(slot_getattr(slot, 1, &isnull)));
 		CHECK_FOR_INTERRUPTS();
 		tell_progress(verify);
 		MemoryContextSwitchTo(old_context);
@@ -389,7 +352,7 @@ compare_row_counts(Verify *verify)
 	put_finding(verify, &row);
 }
 
-static bool
+bool
 has_filter(const VerifyFilter *filter)
 {
 	return memchr(filter->nulls, ' ', FILTER_ARGUMENTS) != NULL;
@@ -435,22 +398,19 @@ read_arguments(FunctionCallInfo fcinfo, const AppCall *call, VerifyFilter *filte
 				 errhint("Pass NULL, or leave it out, for every tenant.")));
 }
 
-/* Verifies everything that is asked for.  SPI must be connected. */
-static void
-verify_all(FunctionCallInfo fcinfo, const AppCall *call, Verify *verify)
+/* Where suspects are put, until they are checked. */
+void
+begin_suspects(Verify *verify)
 {
-	VerifyCounts *counts = &verify->verifier.counts;
-	int64		hashed_before;
-
-	require_utf8(call->name);
-	read_arguments(fcinfo, call, &verify->verifier.filter);
-	verifier_begin(&verify->verifier, fcinfo->flinfo->fn_oid, call);
 	verify->started = verify->told = GetCurrentTimestamp();
 	verify->suspect_columns = CreateTemplateTupleDesc(1);
 	TupleDescInitEntry(verify->suspect_columns, 1, "trace_id", TEXTOID, -1, 0);
 	verify->suspects = tuplestore_begin_heap(false, false, work_mem / 4);
+}
 
-	hashed_before = sha256_hashed;
+static void
+verify_everything(Verify *verify)
+{
 	divide_seals(verify);
 	if (can_verify_in_parallel(verify) && guarded(verify, verify_in_parallel, NULL) != NULL)
 	{
@@ -464,12 +424,51 @@ verify_all(FunctionCallInfo fcinfo, const AppCall *call, Verify *verify)
 	verify_suspects(verify);
 	report_damage(verify, do_verify_never_sealed, "traces of which nothing was recorded");
 	compare_row_counts(verify);
-	counts->hashed += sha256_hashed - hashed_before;
+}
+
+/* What was not read is said, whether anything was found or not. */
+static void
+verify_new(Verify *verify)
+{
+	verify_suspects(verify);
+	verify->verifier.counts.traces += verify->verified_before;
+	ereport(NOTICE,
+			(errmsg("traces verified before were not read again"),
+			 verify->verified_before > 0 ?
+			 errdetail(INT64_FORMAT " traces, verified at %s or later; and traces and steps of which nothing"
+					   " was recorded were not looked for.",
+					   verify->verified_before, timestamptz_to_str(verify->verified_since)) :
+			 errdetail("0 traces; and traces and steps of which nothing was recorded were not looked for."),
+			 errhint("%s(full => true) reads everything.", verify->verifier.call->name)));
+}
+
+/* Verifies what is asked for.  SPI must be connected. */
+static void
+verify_all(FunctionCallInfo fcinfo, const AppCall *call, Verify *verify)
+{
+	bool		full = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	bool		listed = false;
+	int64		hashed_before;
+
+	require_utf8(call->name);
+	read_arguments(fcinfo, call, &verify->verifier.filter);
+	verifier_begin(&verify->verifier, fcinfo->flinfo->fn_oid, call);
+	begin_suspects(verify);
+	hashed_before = sha256_hashed;
+	if (!full && guarded(verify, do_list_new, &listed) == NULL && listed)
+		verify_new(verify);
+	else
+	{
+		tuplestore_clear(verify->suspects);
+		verify_everything(verify);
+	}
+	verify->verifier.counts.hashed += sha256_hashed - hashed_before;
 	tuplestore_end(verify->suspects);
 }
 
 /*
- * runlink_verify(tenant_id text, since timestamptz, until timestamptz) returns setof record
+ * runlink_verify(tenant_id text, since timestamptz, until timestamptz, full boolean)
+ *	  returns setof record
  *
  * One row for everything that is not as it was recorded, or of which nothing was.
  */
@@ -485,27 +484,45 @@ runlink_verify(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+static int64
+skipped(const Verify *verify)
+{
+	const VerifyCounts *counts = &verify->verifier.counts;
+
+	return counts->archived + counts->without_steps + verify->verified_before;
+}
+
 /* Why traces were skipped, as a JSON object; NULL where none was. */
 static char *
-skipped_why(const VerifyCounts *counts)
+skipped_why(const Verify *verify)
 {
+	const struct
+	{
+		int64		count;
+		const char *reason;
+	}			reasons[] = {
+		{verify->verifier.counts.archived, "archived"},
+		{verify->verified_before, "verified_before"},
+		{verify->verifier.counts.without_steps, "without steps"},
+	};
 	StringInfoData why;
 
-	if (counts->archived + counts->without_steps == 0)
+	if (skipped(verify) == 0)
 		return NULL;
 	initStringInfo(&why);
-	appendStringInfoChar(&why, '{');
-	if (counts->archived > 0)
-		appendStringInfo(&why, "\"archived\": " INT64_FORMAT, counts->archived);
-	if (counts->without_steps > 0)
-		appendStringInfo(&why, "%s\"without steps\": " INT64_FORMAT, counts->archived > 0 ? ", " : "",
-						 counts->without_steps);
+	for (size_t i = 0; i < lengthof(reasons); i++)
+	{
+		if (reasons[i].count > 0)
+			appendStringInfo(&why, "%s\"%s\": " INT64_FORMAT, why.len > 0 ? ", " : "{",
+							 reasons[i].reason, reasons[i].count);
+	}
 	appendStringInfoChar(&why, '}');
 	return why.data;
 }
 
 /*
- * runlink_verify_summary(tenant_id text, since timestamptz, until timestamptz) returns setof record
+ * runlink_verify_summary(tenant_id text, since timestamptz, until timestamptz, full boolean)
+ *	  returns setof record
  *
  * One row of totals over what runlink_verify finds.
  */
@@ -522,14 +539,14 @@ runlink_verify_summary(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	verify_all(fcinfo, &app_call_verify_summary, &verify);
-	why = skipped_why(counts);
+	why = skipped_why(&verify);
 	values[0] = Int64GetDatum(counts->traces);
 	values[1] = Int64GetDatum(counts->steps);
 	values[2] = Int64GetDatum(counts->hashed);
 	values[3] = Int64GetDatum(counts->verified);
 	values[4] = Int64GetDatum(counts->failed);
 	values[5] = Int64GetDatum(counts->unsealed);
-	values[6] = Int64GetDatum(counts->archived + counts->without_steps);
+	values[6] = Int64GetDatum(skipped(&verify));
 	isnull[7] = (why == NULL);
 	if (why != NULL)
 		values[7] = DirectFunctionCall1(jsonb_in, CStringGetDatum(why));

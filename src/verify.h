@@ -7,7 +7,8 @@
  * by chunk (verify_chunk.c), by several processes where there are workers
  * (verify_parallel.c).  A batch only ever says of a trace that nothing is wrong
  * with it; any other is checked again as its proof would be (verify_trace.c),
- * which finds what is wrong.
+ * which finds what is wrong.  Where verifications are kept, only the traces that
+ * these do not answer for are checked (verify_kept.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -46,6 +47,16 @@ typedef struct VerifyCounts
 	int64		hashed;			/* bytes */
 } VerifyCounts;
 
+/* What is made of a trace, as its proof has it. */
+typedef enum TraceVerdict
+{
+	VERDICT_VERIFIED,
+	VERDICT_FAILED,
+	VERDICT_UNSEALED,
+	VERDICT_ARCHIVED,
+	VERDICT_WITHOUT_STEPS
+} TraceVerdict;
+
 /* What each process that verifies has. */
 typedef struct Verifier
 {
@@ -71,13 +82,15 @@ typedef struct VerifyChunks
 	int64		step_rows;		/* that is how many there are */
 } VerifyChunks;
 
-/* A call of runlink_verify or runlink_verify_summary. */
+/* A call of runlink_verify, runlink_verify_summary or runlink_tick. */
 typedef struct Verify
 {
 	Verifier	verifier;
 	ReturnSetInfo *rsinfo;		/* where findings go; NULL: nobody wants them */
 	int64		findings;
 	int64		unreadable;		/* of these, what could not be read */
+	int64		verified_before;	/* traces that are not read again */
+	TimestampTz verified_since; /* the earliest of them */
 	Tuplestorestate *suspects;
 	TupleDesc	suspect_columns;
 	VerifyChunks chunks;
@@ -101,11 +114,16 @@ typedef struct VerifyFinding
 typedef void (*GuardedWork) (Verify *verify, void *argument);
 
 extern void verify_init(void);
-extern void verifier_begin(Verifier *verifier, Oid function, const AppCall *call);
+extern void begin_suspects(Verify *verify);
 extern void put_finding(Verify *verify, const VerifyFinding *finding);
 extern void put_suspect(Verify *verify, const text *trace_id);
 extern void tell_progress(Verify *verify);
 extern char *guarded(Verify *verify, GuardedWork work, void *argument);
+extern TraceVerdict verify_trace_guarded(Verify *verify, text *trace_id);
+extern bool has_filter(const VerifyFilter *filter);
+
+/* verifier.c */
+extern void verifier_begin(Verifier *verifier, Oid function, const AppCall *call);
 
 /* verify_batch.c */
 typedef struct Batch Batch;
@@ -122,10 +140,14 @@ extern void list_chunk(Verifier *verifier, BlockNumber first, BlockNumber end);
 extern void run_chunk(Verifier *verifier, VerifyChunks *chunks, uint32 chunk);
 
 /* verify_trace.c */
-extern void verify_trace(Verify *verify, text *trace_id);
+extern TraceVerdict verify_trace(Verify *verify, text *trace_id);
 extern void verify_never_sealed(Verify *verify);
 extern void verify_unknown_steps(Verify *verify);
 extern void list_recorded(Verify *verify);
+
+/* verify_kept.c */
+extern bool list_new(Verify *verify);
+extern void queue_doubtful(Verifier *verifier);
 
 /* verify_parallel.c */
 extern bool can_verify_in_parallel(const Verify *verify);

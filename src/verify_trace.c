@@ -205,10 +205,34 @@ put_trace_findings(const Checked *checked, const TraceFindings *found)
 	return checked->verify->findings > before;
 }
 
+static TraceVerdict
+count_verdict(VerifyCounts *counts, TraceVerdict verdict)
+{
+	switch (verdict)
+	{
+		case VERDICT_VERIFIED:
+			counts->verified++;
+			break;
+		case VERDICT_FAILED:
+			counts->failed++;
+			break;
+		case VERDICT_UNSEALED:
+			counts->unsealed++;
+			break;
+		case VERDICT_ARCHIVED:
+			counts->archived++;
+			break;
+		case VERDICT_WITHOUT_STEPS:
+			counts->without_steps++;
+			break;
+	}
+	return verdict;
+}
+
 /*
  * Checks a trace, puts what is found and counts it.  SPI must be connected.
  */
-void
+TraceVerdict
 verify_trace(Verify *verify, text *trace_id)
 {
 	VerifyCounts *counts = &verify->verifier.counts;
@@ -224,18 +248,14 @@ verify_trace(Verify *verify, text *trace_id)
 	{
 		if (found.damage != NULL)
 			put(&checked, NULL, "seal_damaged", NULL, found.damage);
-		counts->archived++;
-		return;
+		return count_verdict(counts, VERDICT_ARCHIVED);
 	}
 
 	failed = put_trace_findings(&checked, &found);
 	if (found.altered + found.missing + found.reordered + found.inserted > 0)
 		failed = true;
 	if (found.steps == 0 && !failed)
-	{
-		counts->without_steps++;
-		return;
-	}
+		return count_verdict(counts, VERDICT_WITHOUT_STEPS);
 	if (failed || found.unsealed > 0)
 		check_trace(&verify->verifier.checker, trace_id, trace_id, put_step, &checked, &found);
 	if (checked.without_leaf > 0)
@@ -245,11 +265,8 @@ verify_trace(Verify *verify, text *trace_id)
 	else if (!failed && found.unsealed == 0 && !found.identity_known)
 		put(&checked, NULL, "unsealed", NULL, "what run and tenant the trace began with was not recorded");
 	if (failed)
-		counts->failed++;
-	else if (found.unsealed > 0 || !found.identity_known)
-		counts->unsealed++;
-	else
-		counts->verified++;
+		return count_verdict(counts, VERDICT_FAILED);
+	return count_verdict(counts, found.unsealed > 0 || !found.identity_known ? VERDICT_UNSEALED : VERDICT_VERIFIED);
 }
 
 static text *

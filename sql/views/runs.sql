@@ -28,7 +28,9 @@ returns table (
   legacy_link_count integer,
   other_tenant_count integer,
   gap_count integer,
-  sealing text
+  sealing text,
+  last_verification_status text,
+  last_verified_at timestamptz
 )
 language sql stable parallel restricted rows 10000
 as $$
@@ -85,7 +87,16 @@ as $$
         order by pg_catalog.array_position(
           '{unknown,steps_missing,unsealed,no_steps,recorded,sealed}'::pg_catalog.text[], t.sealing)
         limit 1),
-      'no_trace')
+      'no_trace'),
+    (select t.last_verification_status from @extschema@.runlink_trace_integrity_rows() t
+      where t.run_id operator(pg_catalog.=) r.run_id
+      order by pg_catalog.array_position(
+        '{FAILED,UNSEALED,NULL,UNSUPPORTED,ARCHIVED,VERIFIED}'::pg_catalog.text[], t.last_verification_status)
+      limit 1),
+    (select case when pg_catalog.count(*) operator(pg_catalog.=) pg_catalog.count(t.last_verified_at)
+        then pg_catalog.min(t.last_verified_at) end
+      from @extschema@.runlink_trace_integrity_rows() t
+      where t.run_id operator(pg_catalog.=) r.run_id)
   from (
     select null::pg_catalog.text as parent_run_id, null::pg_catalog.text as agent_id,
       null::pg_catalog.timestamptz as started_at, null::pg_catalog.timestamptz as completed_at,
@@ -123,7 +134,7 @@ comment on view runlink_runs is
 A row a run, with the counts of runlink_linkage(run_id): the records of the run''s tenant, of every tenant
 where the run has none, by their canonical links; policy_enforcements and llm_run_records where they exist.
 Its gaps are counted, whoever owns the records. How far its traces are sealed is counted, nothing is
-verified: runlink_proof(run_id) does that.
+verified: runlink_proof(run_id) does that; what runlink_tick() found last is told.
 Predicates on run_id, tenant_id and times reach runs and its indexes. A count costs its lookups for every
 row that is returned, and nothing where it is not asked for.';
 comment on column runlink_runs.run_id is 'The run';
@@ -171,3 +182,9 @@ comment on column runlink_runs.sealing is
 'How far the steps of its traces are sealed, by their number alone: the worst of its traces, from unknown,
 steps_missing, unsealed, no_steps and recorded to sealed, as runlink_trace_integrity has them; no_trace:
 there is none. None of these says that the steps are as they were: runlink_proof(run_id) does';
+comment on column runlink_runs.last_verification_status is
+'The worst of what the last verification of each of its traces found, as runlink_trace_integrity has them: FAILED
+or UNSEALED where any is; else NULL where one was never verified, or was sealed again since; else UNSUPPORTED,
+ARCHIVED or VERIFIED. NULL too where there is no trace. Nothing that was changed since is known by it';
+comment on column runlink_runs.last_verified_at is
+'When all of its traces had been verified last: the earliest; NULL: some trace never was, or there is none';

@@ -17,7 +17,9 @@ returns table (
   sealed_root_hash text,
   sealed_merkle_root text,
   sealed_at timestamptz,
-  is_synthetic boolean
+  is_synthetic boolean,
+  last_verification_status text,
+  last_verified_at timestamptz
 )
 language sql stable parallel restricted rows 10000
 as $$
@@ -42,7 +44,8 @@ as $$
       greatest(0::pg_catalog.int8, there.steps operator(pg_catalog.-) seal.sealed
         operator(pg_catalog.-) seal.recorded)::pg_catalog.int4
     end,
-    seal.final, seal.root_hash, seal.merkle_root, seal.sealed_at, t.is_synthetic
+    seal.final, seal.root_hash, seal.merkle_root, seal.sealed_at, t.is_synthetic,
+    seal.last_verification_status, seal.last_verified_at
   from (
     select null::pg_catalog.timestamptz as completed_at, null::pg_catalog.bool as is_synthetic
   ) as missing
@@ -65,7 +68,9 @@ as $$
         pg_catalog.max(s.backfilled_length) as backfilled,
         pg_catalog.max(s.recorded_length) as recorded, pg_catalog.bool_and(s.final) as final,
         pg_catalog.max(s.root_hash) as root_hash, pg_catalog.max(s.merkle_root) as merkle_root,
-        pg_catalog.max(s.sealed_at) as sealed_at
+        pg_catalog.max(s.sealed_at) as sealed_at,
+        pg_catalog.max(s.last_verification_status) as last_verification_status,
+        pg_catalog.max(s.last_verified_at) as last_verified_at
       from @extschema@.runlink_trace_seal(t.trace_id) s
     ) as seal on true
   where r.tenant_id is null or r.tenant_id operator(pg_catalog.=) t.tenant_id
@@ -88,11 +93,11 @@ comment on view runlink_trace_integrity is
 '@primaryKey trace_id
 @foreignKey (run_id) references runlink_runs (run_id)
 How far the steps of each trace in aos_traces are sealed. Steps are counted and not compared with what was
-recorded: nothing here verifies a trace, runlink_proof(run_id) does. Traces that the application archived
+recorded: nothing here verifies a trace, runlink_proof(run_id) does; what runlink_tick() found last is told. Traces that the application archived
 are not here. A run''s traces are those of its tenant, of every tenant where the run has none or is missing
 from runs.
 Predicates on run_id, tenant_id and trace_id reach aos_traces and its indexes. Counting costs an index scan
-a trace, what is told of seals three lookups; columns that are not asked for cost nothing.';
+a trace, what is told of seals four lookups; columns that are not asked for cost nothing.';
 comment on column runlink_trace_integrity.run_id is 'The run of the trace';
 comment on column runlink_trace_integrity.tenant_id is 'The tenant of the trace';
 comment on column runlink_trace_integrity.trace_id is 'The trace';
@@ -122,3 +127,9 @@ comment on column runlink_trace_integrity.sealed_merkle_root is
 comment on column runlink_trace_integrity.sealed_at is 'When the newest seal was made; NULL: no seal';
 comment on column runlink_trace_integrity.is_synthetic is
 'Made up for a test; NULL where the trace does not say';
+comment on column runlink_trace_integrity.last_verification_status is
+'What the last verification by runlink_tick() found: VERIFIED, FAILED, UNSEALED, ARCHIVED or UNSUPPORTED, as
+runlink_proof has them. It says nothing of what was changed since last_verified_at. NULL: the trace was sealed
+again since, and is to be verified again; or, where last_verified_at is NULL too, it was never verified';
+comment on column runlink_trace_integrity.last_verified_at is
+'When that was; NULL: never, as with a trace that runs and has no seal';
