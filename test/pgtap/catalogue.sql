@@ -168,11 +168,11 @@ insert into documented values
    'tenant_id text, run_id text, trace_id text, seal_no integer, step_count bigint, added bigint, '
    'backfilled bigint, sealed_at timestamp with time zone'),
   ('runlink_verify', 'tenant_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
-   'until timestamp with time zone DEFAULT NULL::timestamp with time zone', 'SETOF record',
+   'until timestamp with time zone DEFAULT NULL::timestamp with time zone, "full" boolean DEFAULT false', 'SETOF record',
    'c', 'stable', false, 'unsafe', false, false, true,
    'tenant_id text, run_id text, trace_id text, step_index integer, finding text, expected text, found text'),
   ('runlink_verify_summary', 'tenant_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
-   'until timestamp with time zone DEFAULT NULL::timestamp with time zone', 'SETOF record',
+   'until timestamp with time zone DEFAULT NULL::timestamp with time zone, "full" boolean DEFAULT false', 'SETOF record',
    'c', 'stable', false, 'unsafe', false, false, true,
    'traces bigint, steps bigint, bytes_hashed bigint, verified bigint, failed bigint, unsealed bigint, '
    'skipped bigint, skipped_why jsonb, findings bigint, seconds double precision, workers integer'),
@@ -186,16 +186,21 @@ insert into documented values
    'c', 'immutable', true, 'safe', false, false, true, null),
   ('runlink_verify_consistency', 'old_size bigint, new_size bigint, old_root bytea, new_root bytea, proof bytea[]', 'boolean',
    'c', 'immutable', true, 'safe', false, false, true, null),
+  ('runlink_tick', 'max bigint DEFAULT 10000', 'SETOF record', 'c', 'volatile', false, 'unsafe', false, false, false,
+   'sealed bigint, verified bigint, failed bigint, unsealed bigint, skipped bigint, findings bigint, '
+   'unverified_left bigint, seconds double precision'),
   ('runlink_trace_seal', 'trace_id text', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
    'sealed_length bigint, backfilled_length bigint, recorded_length bigint, final boolean, root_hash text, '
-   'merkle_root text, sealed_at timestamp with time zone'),
+   'merkle_root text, sealed_at timestamp with time zone, last_verification_status text, '
+   'last_verified_at timestamp with time zone'),
   ('runlink_trace_integrity_rows', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
    'run_id text, tenant_id text, trace_id text, trace_status text, started_at timestamp with time zone, '
    'completed_at timestamp with time zone, duration_ms double precision, step_count integer, '
    'sealing text, sealed_step_count integer, backfilled_step_count integer, '
    'recorded_step_count integer, unsealed_step_count integer, sealed_as_ended boolean, '
    'sealed_root_hash text, sealed_merkle_root text, sealed_at timestamp with time zone, '
-   'is_synthetic boolean'),
+   'is_synthetic boolean, last_verification_status text, '
+   'last_verified_at timestamp with time zone'),
   ('runlink_runs_rows', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
    'run_id text, tenant_id text, parent_run_id text, agent_id text, goal text, status text, '
    'risk_level text, policy_violation boolean, created_at timestamp with time zone, '
@@ -205,7 +210,8 @@ insert into documented values
    'policy_evaluation_count integer, decision_count integer, policy_enforcement_count integer, '
    'limit_breach_count integer, governance_event_count integer, trace_count integer, '
    'step_count integer, llm_run_record_count integer, legacy_link_count integer, '
-   'other_tenant_count integer, gap_count integer, sealing text'),
+   'other_tenant_count integer, gap_count integer, sealing text, last_verification_status text, '
+   'last_verified_at timestamp with time zone'),
   ('runlink_evidence_items_rows', '', 'SETOF record', 'sql', 'stable', false, 'restricted', false, false, true,
    'run_id text, tenant_id text, domain text, kind text, record_id text, '
    'occurred_at timestamp with time zone, severity text, outcome text, title text, linked_by text, '

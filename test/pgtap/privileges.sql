@@ -124,12 +124,13 @@ select pg_temp.without_table(name, :'reader', :'privileges_missing') from applic
 
 -- The schema check names the calls that need a table, but for those made of another that does.
 
--- runlink_seal_pending does not read runs
+-- runlink_seal_pending does not read runs; runlink_verify and runlink_tick read what runlink_proof does
 select is(
   (select needed_by from app.runlink_schema_check() where check_id = 'privilege.' || t.name),
   (select string_agg(c.name, ', ' order by array_position(
-     '{runlink_linkage,runlink_evidence,runlink_governance,runlink_proof,runlink_seal_pending,runlink_gaps,runlink_report}', c.name))
+     '{runlink_linkage,runlink_evidence,runlink_governance,runlink_proof,runlink_verify,runlink_tick,runlink_seal_pending,runlink_gaps,runlink_report}', c.name))
    from (select name, tables from call
+         union all select v, tables from call, unnest('{runlink_verify,runlink_tick}'::text[]) as v where name = 'runlink_proof'
          union all select 'runlink_seal_pending', '{aos_traces,aos_trace_steps}') as c
    where t.name = any (c.tables) and c.name not in ('runlink_evidence_json', 'runlink_proof_steps', 'runlink_proof_json')),
   'needed_by of ' || t.name || ' has the calls that read it')
@@ -201,7 +202,7 @@ end $$;
 
 select pg_temp.without_column(table_name, column_name, needed)
 from (values
-    ('runs', 'id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_proof, runlink_gaps, runlink_report'),
+    ('runs', 'id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_proof, runlink_verify, runlink_tick, runlink_gaps, runlink_report'),
     ('runs', 'created_at', 'runlink_evidence, runlink_report'),
     ('runs', 'policy_violation', 'runlink_evidence, runlink_gaps, runlink_report'),
     ('incidents', 'source_run_id', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_gaps, runlink_report'),
@@ -215,13 +216,13 @@ from (values
     ('audit_ledger', 'after_state', 'runlink_linkage, runlink_evidence, runlink_governance, runlink_gaps, runlink_report'),
     ('audit_ledger', 'event_type', 'runlink_evidence, runlink_governance, runlink_gaps, runlink_report'),
     ('audit_ledger', 'correlation_id', 'runlink_evidence, runlink_gaps, runlink_report'),
-    ('aos_traces', 'run_id', 'runlink_linkage, runlink_evidence, runlink_proof, runlink_seal_pending, runlink_gaps, runlink_report'),
-    ('aos_traces', 'started_at', 'runlink_evidence, runlink_proof, runlink_seal_pending, runlink_gaps, runlink_report'),
+    ('aos_traces', 'run_id', 'runlink_linkage, runlink_evidence, runlink_proof, runlink_verify, runlink_tick, runlink_seal_pending, runlink_gaps, runlink_report'),
+    ('aos_traces', 'started_at', 'runlink_evidence, runlink_proof, runlink_verify, runlink_tick, runlink_seal_pending, runlink_gaps, runlink_report'),
     ('aos_traces', 'completed_at', 'runlink_evidence, runlink_proof_json, runlink_gaps, runlink_report'),
-    ('aos_trace_steps', 'trace_id', 'runlink_linkage, runlink_proof, runlink_seal_pending, runlink_gaps, runlink_report'),
-    ('aos_trace_steps', 'skill_name', 'runlink_proof, runlink_report'),
+    ('aos_trace_steps', 'trace_id', 'runlink_linkage, runlink_proof, runlink_verify, runlink_tick, runlink_seal_pending, runlink_gaps, runlink_report'),
+    ('aos_trace_steps', 'skill_name', 'runlink_proof, runlink_verify, runlink_tick, runlink_report'),
     ('aos_trace_steps', 'cost_cents', 'runlink_proof_json'),
-    ('aos_traces_archive', 'trace_id', 'runlink_proof, runlink_gaps, runlink_report'),
+    ('aos_traces_archive', 'trace_id', 'runlink_proof, runlink_verify, runlink_tick, runlink_gaps, runlink_report'),
     ('llm_run_records', 'run_id', 'runlink_linkage, runlink_evidence, runlink_gaps, runlink_report'),
     ('llm_run_records', 'model', 'runlink_evidence, runlink_report')
   ) as v (table_name, column_name, needed);

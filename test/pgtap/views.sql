@@ -16,7 +16,8 @@ insert into view values
    'estimated_cost_usd numeric, is_synthetic boolean, incident_count integer, policy_evaluation_count integer, '
    'decision_count integer, policy_enforcement_count integer, limit_breach_count integer, governance_event_count integer, '
    'trace_count integer, step_count integer, llm_run_record_count integer, legacy_link_count integer, '
-   'other_tenant_count integer, gap_count integer, sealing text'),
+   'other_tenant_count integer, gap_count integer, sealing text, last_verification_status text, '
+   'last_verified_at timestamp with time zone'),
   ('runlink_evidence_items', '{run_id,kind,record_id}',
    'run_id text, tenant_id text, domain text, kind text, record_id text, occurred_at timestamp with time zone, severity text, '
    'outcome text, title text, linked_by text, is_synthetic boolean'),
@@ -36,7 +37,8 @@ insert into view values
    'completed_at timestamp with time zone, duration_ms double precision, step_count integer, sealing text, '
    'sealed_step_count integer, backfilled_step_count integer, recorded_step_count integer, unsealed_step_count integer, '
    'sealed_as_ended boolean, sealed_root_hash text, sealed_merkle_root text, sealed_at timestamp with time zone, '
-   'is_synthetic boolean');
+   'is_synthetic boolean, last_verification_status text, '
+   'last_verified_at timestamp with time zone');
 
 -- To a reader, before there is any table.
 
