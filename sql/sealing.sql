@@ -65,7 +65,8 @@ backfilled (of all steps sealed, those whose leaf was computed after their inser
 A trace that another sealer is at work on, or whose seals are damaged, is left out.
 Errors: sealing was never enabled, or the state is not as runlink made it (55000); tables and columns as
 runlink_proof has them; no SELECT on the application''s traces and steps or on the tables of schema
-runlink (42501); in REPEATABLE READ and above, a conflict with another sealer (40001).
+runlink (42501); a standby, or a transaction that is read only (25006); in REPEATABLE READ and above, a
+conflict with another sealer (40001).
 All traces of a call are sealed in its transaction: for small ones call it with max, again and again.
 Locks: rows of schema runlink; writers of the application are never held up.
 Reads the application''s tables as the caller, under row-level security. Volatile, parallel unsafe.';

@@ -345,6 +345,7 @@ runlink_seal_pending(PG_FUNCTION_ARGS)
 				 pending.max < 0 ? errmsg("max must not be negative") : errmsg("run_id must not be empty"),
 				 errdetail("runlink_seal_pending seals at most max traces, of a run or of all."),
 				 errhint("Pass NULL for no limit, or for every run.")));
+	PreventCommandIfReadOnly("runlink_seal_pending()");
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	pending.binding = binding_open(pending.function, pending.call);
