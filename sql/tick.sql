@@ -26,7 +26,8 @@ good that they are backfilled: those from before sealing was enabled. A step wit
 trace came past the triggers, and stays UNSEALED until someone calls runlink_seal_pending().
 It verifies, as runlink_verify does, traces sealed since they were verified, then those that had findings,
 the longest ago first, and traces whose verification is gone or is not of the seals that are there. A trace
-that runs and has no seal has no verification kept. What cannot be read has FAILED, and the rest goes on.
+that runs and has no seal has no verification kept. A trace that cannot be read has FAILED, and the
+rest goes on; what keeps it from finding or sealing traces is a warning.
 Out: one row: sealed (traces), verified, failed and unsealed (traces verified now, by the
 verification_status of their proof), skipped (archived, or without steps), findings (rows that
 runlink_verify has of them), unverified_left (traces that the next call is to verify), seconds (it took).

@@ -162,9 +162,10 @@ guard_seal(void *sink, void (*seal) (void *argument), void *argument)
 }
 
 static void
-seal_what_is_pending(Tick *tick)
+do_seal_what_is_pending(Verify *verify, void *argument)
 {
-	const Verifier *verifier = &tick->verify.verifier;
+	Tick	   *tick = argument;
+	const Verifier *verifier = &verify->verifier;
 	Pending		pending = {
 		.function = verifier->function,
 		.call = verifier->call,
@@ -173,10 +174,29 @@ seal_what_is_pending(Tick *tick)
 		.max = tick->max,
 		.only_unrecorded = true,
 		.guard = guard_seal,
-		.sink = &tick->verify,
+		.sink = verify,
 	};
 
 	tick->sealed = seal_pending(&pending);
+}
+
+static void
+do_queue_doubtful(Verify *verify, void *argument pg_attribute_unused())
+{
+	queue_doubtful(&verify->verifier);
+}
+
+/* Does a part of the work; what of it cannot be read keeps no other part from being done. */
+static void
+do_part(Tick *tick, GuardedWork work, const char *what)
+{
+	const char *damage = guarded(&tick->verify, work, tick);
+
+	if (damage != NULL)
+		ereport(WARNING,
+				(errmsg("%s cannot be looked for", what),
+				 errdetail("What is to be read cannot be read: %s", damage),
+				 errhint("runlink_verify(full => true) finds what it is.")));
 }
 
 /* What this transaction did, and others committed, until now. */
@@ -325,7 +345,6 @@ Datum
 runlink_tick(PG_FUNCTION_ARGS)
 {
 	Tick		tick = {.max = PG_ARGISNULL(0) ? PG_INT64_MAX : PG_GETARG_INT64(0)};
-	Verifier   *verifier = &tick.verify.verifier;
 
 	if (tick.max < 0)
 		ereport(ERROR,
@@ -338,11 +357,11 @@ runlink_tick(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	tick.verify.started = tick.verify.told = GetCurrentTimestamp();
-	verifier_begin(verifier, fcinfo->flinfo->fn_oid, &app_call_tick);
+	verifier_begin(&tick.verify.verifier, fcinfo->flinfo->fn_oid, &app_call_tick);
 	tick.state = state_open_to_seal(STATE_BIT(STATE_VERIFICATION));
-	seal_what_is_pending(&tick);
+	do_part(&tick, do_seal_what_is_pending, "traces to seal");
 	see_until_now(&tick);
-	queue_doubtful(verifier);
+	do_part(&tick, do_queue_doubtful, "traces that no kept verification answers for");
 	PopActiveSnapshot();
 	see_until_now(&tick);
 	verify_what_is_new(&tick);

@@ -66,11 +66,12 @@
 	" AND ($2 IS NULL OR " TIME " IS NULL OR " TIME " OPERATOR(pg_catalog.<) $2)" \
 	" AND ($3 IS NULL OR t.tenant_id" SQL_EQ "$3 OR n.tenant_id" SQL_EQ "$3 OR i.tenant_id" SQL_EQ "$3)"
 
-/* What of traces c is asked for, and whether good is kept of them. */
+/* Traces, and whether good is kept of them; those of them that are asked for. */
 #define SUSPECTS(traces) \
 	"SELECT c.trace_id, COALESCE(" IS_GOOD ", false) FROM (" traces ") AS c" \
-	" LEFT JOIN runlink.verification v ON v.trace_id" SQL_EQ "c.trace_id" \
-	JOIN_FILTERED " WHERE " FILTER
+	" LEFT JOIN runlink.verification v ON v.trace_id" SQL_EQ "c.trace_id"
+#define WANTED_SUSPECTS(traces) SUSPECTS(traces) JOIN_FILTERED " WHERE " FILTER
+#define AND_DOUBTFUL " UNION SELECT d.trace_id FROM (" DOUBTFUL_TRACES ") AS d"
 
 #define OF_FILTER .argument_count = FILTER_ARGUMENTS, .argument_types = {FILTER_TYPES}
 #define BY_LOOKUPS .planner_off = {"enable_hashjoin", "enable_mergejoin"}
@@ -95,16 +96,16 @@ static SavedQuery unverified_query = {
 	BY_LOOKUPS
 };
 
-static SavedQuery new_query = {
-	.sql_template = SUSPECTS(NEW_TRACES),
-	BY_LOOKUPS,
-	OF_FILTER
-};
-
-static SavedQuery doubtful_query = {
-	.sql_template = SUSPECTS(NEW_TRACES " UNION SELECT d.trace_id FROM (" DOUBTFUL_TRACES ") AS d"),
-	.reads_whole_tables = true,
-	OF_FILTER
+/* By whether something narrows the call, and whether there are doubtful traces. */
+static SavedQuery suspects_queries[2][2] = {
+	{
+		{.sql_template = SUSPECTS(NEW_TRACES), BY_LOOKUPS},
+		{.sql_template = SUSPECTS(NEW_TRACES AND_DOUBTFUL), .reads_whole_tables = true}
+	},
+	{
+		{.sql_template = WANTED_SUSPECTS(NEW_TRACES), BY_LOOKUPS, OF_FILTER},
+		{.sql_template = WANTED_SUSPECTS(NEW_TRACES AND_DOUBTFUL), .reads_whole_tables = true, OF_FILTER}
+	}
 };
 
 /* How many of those asked for good is kept of, and since when. */
@@ -233,6 +234,18 @@ typedef struct Listed
 } Listed;
 
 static void
+list_suspects(const Verifier *verifier, bool doubtful, DestReceiver *receiver)
+{
+	bool		narrowed = has_filter(&verifier->filter);
+	SavedQuery *query = &suspects_queries[narrowed][doubtful];
+
+	if (narrowed)
+		execute_query_with(query, verifier->binding, verifier->filter.values, verifier->filter.nulls, receiver);
+	else
+		execute_query(query, verifier->binding, NULL, NULL, receiver);
+}
+
+static void
 receive_new(TupleTableSlot *slot, void *sink)
 {
 	Listed	   *listed = sink;
@@ -258,9 +271,7 @@ list_new(Verify *verify)
 	look_at_kept(verifier, &kept);
 	if (kept.traces == 0)
 		return false;
-	execute_query_with(is_whole(&kept) ? &new_query : &doubtful_query, verifier->binding,
-					   verifier->filter.values, verifier->filter.nulls,
-					   row_receiver(&receiver, receive_new, &listed));
+	list_suspects(verifier, !is_whole(&kept), row_receiver(&receiver, receive_new, &listed));
 	if (listed.count > kept.traces / TRACES_A_SUSPECT)
 		return false;
 	if (has_filter(&verifier->filter))
