@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(315);
+select plan(318);
 set local client_min_messages = warning;
 
 create schema app;
