@@ -44,6 +44,7 @@ SQL_PARTS = \
 	sql/verify.sql \
 	sql/log.sql \
 	sql/tick.sql \
+	sql/signing.sql \
 	sql/views/trace_seal.sql \
 	sql/views/optional.sql \
 	sql/views/links.sql \
