@@ -389,14 +389,11 @@ open_log_to_add(Log *log)
 	const char *obstacle;
 	const State *state = state_open_to_write(STATE_BIT(STATE_LOG) | STATE_BIT(STATE_SIGNATURE), &obstacle);
 
-	if (state != NULL)
-		state_execute(state, &lock_log_query, NULL, NULL, STATE_NOW, NULL);
-	if (state == NULL || !log_open(state, STATE_NOW, log))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("there is no log to add a signature to"),
-				 errdetail("In the way: %s.", state == NULL ? obstacle : "no log was made"),
-				 errhint("Call runlink_create_log() as a superuser.")));
+	if (state == NULL)
+		raise_no_log(obstacle);
+	state_execute(state, &lock_log_query, NULL, NULL, STATE_NOW, NULL);
+	if (!log_open(state, STATE_NOW, log))
+		raise_no_log(NULL);
 }
 
 /* Only what is known of a signer makes a checkpoint worth keeping that is not ours. */

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "application.h"
+#include "auditor.h"
 #include "receiver.h"
 #include "run.h"
 #include "seal.h"
@@ -39,14 +40,13 @@ enum
 	ENTRY_SEAL_HASH,
 	ENTRY_TRACE_ID,
 	ENTRY_SEAL_NO,
-	ENTRY_SEAL,					/* SEAL_COLUMN_COUNT of them */
-	ENTRY_COLUMNS = ENTRY_SEAL + SEAL_COLUMN_COUNT
+	ENTRY_SEAL					/* SEAL_TEXT_COLUMN_COUNT of them */
 };
 
 /* OFFSET 0: one lookup an entry, in the order of the log, with nothing to sort or to hash. */
 static KeptQuery entries_query = {
 	.sql = "SELECT e.entry, e.seal_hash, e.trace_id::pg_catalog.text, e.seal_no, s.*"
-	" FROM runlink.log_entry e LEFT JOIN LATERAL (SELECT " SEAL_COLUMNS_WITHOUT_LEAVES
+	" FROM runlink.log_entry e LEFT JOIN LATERAL (SELECT " SEAL_TEXT_COLUMNS
 	" FROM runlink.seal WHERE seal.trace_id" SQL_EQ "e.trace_id AND seal.seal_no" SQL_EQ "e.seal_no"
 	" OFFSET 0) AS s ON true WHERE e.entry OPERATOR(pg_catalog.<) $1 ORDER BY e.entry",
 	.argument_count = 1,
@@ -159,8 +159,8 @@ hash_seal(LogCheck *check, const Datum *values, const bool *isnull, uint8 hash[S
 		.first_entry = DatumGetInt64(values[ENTRY_NO]), .entry_count = 1, .trace_id = values[ENTRY_TRACE_ID]
 	};
 	int32		seal_no = DatumGetInt32(values[ENTRY_SEAL_NO]);
-	const char *damage = NULL;
-	Seal		seal;
+	const char *damage;
+	SealText	seal;
 
 	if (isnull[ENTRY_SEAL])
 	{
@@ -169,7 +169,7 @@ hash_seal(LogCheck *check, const Datum *values, const bool *isnull, uint8 hash[S
 		add_finding(check, finding);
 		return false;
 	}
-	damage = read_seal(values + ENTRY_SEAL, isnull + ENTRY_SEAL, check->encodings, &seal);
+	damage = read_seal_text(values + ENTRY_SEAL, isnull + ENTRY_SEAL, check->encodings, &seal);
 	if (damage != NULL)
 	{
 		finding.status = "seal_altered";
@@ -177,7 +177,7 @@ hash_seal(LogCheck *check, const Datum *values, const bool *isnull, uint8 hash[S
 		add_finding(check, finding);
 		return false;
 	}
-	seal_hash(check->scratch, &seal.text, hash);
+	seal_hash(check->scratch, &seal, hash);
 	return true;
 }
 
@@ -375,12 +375,11 @@ open_log_to_check(Log *log)
 	const char *obstacle;
 	const State *state = state_open(&obstacle);
 
-	if (state == NULL || !log_open(state, STATE_SNAPSHOT, log))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("there is no log to verify against a checkpoint"),
-				 errdetail("In the way: %s.", state == NULL ? obstacle : "no log was made"),
-				 errhint("Call runlink_create_log() as a superuser.")));
+	if (state == NULL)
+		raise_no_log(obstacle);
+	require_auditor(state, "runlink_verify_checkpoint");
+	if (!log_open(state, STATE_SNAPSHOT, log))
+		raise_no_log(NULL);
 }
 
 /*
