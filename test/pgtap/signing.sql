@@ -27,8 +27,8 @@ begin atomic
   insert into app.aos_traces (trace_id, run_id, tenant_id, status, started_at)
     values (trace, 'run of ' || trace, 'tenant-a', 'running', '2026-01-01 00:00:00+00');
   insert into app.aos_trace_steps (trace_id, step_index, skill_name, params)
-    select trace, i, 'skill ' || i, jsonb_build_object('i', i) from generate_series(0, 2) as i;
-  update app.aos_traces set status = 'completed' where trace_id = trace;
+    select add_trace.trace, i, 'skill ' || i, jsonb_build_object('i', i) from generate_series(0, 2) as i;
+  update app.aos_traces set status = 'completed' where trace_id = add_trace.trace;
 end;
 
 -- A note, put together from its text and its signature lines.
@@ -51,33 +51,33 @@ end;
 \set foo 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k'
 \set foo_line '— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM='
 \set sum 'sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8'
-\set sum_text e'go.sum database tree\n65664258\nWVVNVD2qx+fTq31zkj6UAqxT5X6HvGphGM+o8Thnbsg=\n'
-\set sum_line '— sum.golang.org Az3grlgJmgX7KGyGPKybykNTh3VgsbLvUuvOwrM5zLVlulmFp2wvvbxOw74/gcNxURShXEpb7RXcs3+BYflYN+w0gQ='
-\set text e'This is an example message.\n'
+\set sum_text 'go.sum database tree\n49189689\nftjbAOzaupaIvaPo/G+Dk63nxOZ2s1OPOKIaPtXs7S4=\n'
+\set sum_line '— sum.golang.org Az3grlKZssqRoMNPpZfKt0TphbbcF+pzXqElURJKRNFKfaUAgqeI5k2AORH0QAhg/ebRwyIqD/OqP4oLtLnNumvOBAM='
+\set text 'This is an example message.\n'
 
-select ok(runlink_verify_note(pg_temp.note(:text, :'foo_line'), :'foo'), 'the example of c2sp.org/signed-note verifies');
-select ok(runlink_verify_note(pg_temp.note(:sum_text, :'sum_line'), :'sum'), 'a tree signed by sum.golang.org verifies');
-select ok(not runlink_verify_note(pg_temp.note(replace(:sum_text, '65664258', '65664259'), :'sum_line'), :'sum'), 'and of another size it does not');
-select ok(not runlink_verify_note(pg_temp.note(:text, :'foo_line'), :'sum'), 'a note that the key did not sign does not verify');
-select ok(not runlink_verify_note(pg_temp.note('x' || :text, :'foo_line'), :'foo'), 'another text does not');
-select ok(runlink_verify_note(pg_temp.note(:text, :'sum_line', :'foo_line'), :'foo'), 'signatures by others are ignored, whatever they are');
-select ok(not runlink_verify_note(pg_temp.note(:text, :'foo_line', replace(:'foo_line', 'IneyaQM=', 'IneyaQQ=')), :'foo'), 'every signature of the key has to verify');
-select ok(not runlink_verify_note(pg_temp.note(:text, '— example.com/foo Uw2QOkk='), :'foo'), 'one that is too short does not');
-select ok(not runlink_verify_note(:text, :'foo'), 'a text without signatures does not');
-select ok(runlink_verify_note(null, :'foo') is null and runlink_verify_note(:text, null) is null, 'NULL gives NULL');
+select ok(runlink_verify_note(pg_temp.note(:'text', :'foo_line'), :'foo'), 'the example of c2sp.org/signed-note verifies');
+select ok(runlink_verify_note(pg_temp.note(:'sum_text', :'sum_line'), :'sum'), 'a tree signed by sum.golang.org verifies');
+select ok(not runlink_verify_note(pg_temp.note(replace(:'sum_text', '49189689', '49189688'), :'sum_line'), :'sum'), 'and of another size it does not');
+select ok(not runlink_verify_note(pg_temp.note(:'text', :'foo_line'), :'sum'), 'a note that the key did not sign does not verify');
+select ok(not runlink_verify_note(pg_temp.note('x' || :'text', :'foo_line'), :'foo'), 'another text does not');
+select ok(runlink_verify_note(pg_temp.note(:'text', :'sum_line', :'foo_line'), :'foo'), 'signatures by others are ignored, whatever they are');
+select ok(not runlink_verify_note(pg_temp.note(:'text', :'foo_line', replace(:'foo_line', 'IneyaQM=', 'IneyaQQ=')), :'foo'), 'every signature of the key has to verify');
+select ok(not runlink_verify_note(pg_temp.note(:'text', '— example.com/foo Uw2QOkk='), :'foo'), 'one that is too short does not');
+select ok(not runlink_verify_note(:'text', :'foo'), 'a text without signatures does not');
+select ok(runlink_verify_note(null, :'foo') is null and runlink_verify_note(:'text', null) is null, 'NULL gives NULL');
 
 \set witness `test/fixture/sign-note vkey witness.example.com/w1 4 2`
-select :sum_text as checkpoint \gset
+select :'sum_text' as checkpoint \gset
 \setenv CHECKPOINT :checkpoint
 \set cosigned `test/fixture/sign-note line witness.example.com/w1 4 2 1679315147`
 \set cosigned_late `test/fixture/sign-note line witness.example.com/w1 4 2 9223372036854775807`
 \set cosigned_too_late `test/fixture/sign-note line witness.example.com/w1 4 2 9223372036854775808`
 \set cosigned_as_plain `test/fixture/sign-note line witness.example.com/w1 1 2`
-select ok(runlink_verify_note(pg_temp.note(:sum_text, :'cosigned'), :'witness'), 'a cosignature verifies');
-select ok(not runlink_verify_note(pg_temp.note(replace(:sum_text, '5', '6'), :'cosigned'), :'witness'), 'of another text it does not');
-select ok(runlink_verify_note(pg_temp.note(:sum_text, :'cosigned_late'), :'witness'), 'its time is 2^63 - 1 at most');
-select ok(not runlink_verify_note(pg_temp.note(:sum_text, :'cosigned_too_late'), :'witness'), 'and no later');
-select ok(not runlink_verify_note(pg_temp.note(:sum_text, :'cosigned_as_plain'), :'witness'), 'a plain signature by the same key is of another key id');
+select ok(runlink_verify_note(pg_temp.note(:'sum_text', :'cosigned'), :'witness'), 'a cosignature verifies');
+select ok(not runlink_verify_note(pg_temp.note(replace(:'sum_text', '9', '8'), :'cosigned'), :'witness'), 'of another text it does not');
+select ok(runlink_verify_note(pg_temp.note(:'sum_text', :'cosigned_late'), :'witness'), 'its time is 2^63 - 1 at most');
+select ok(not runlink_verify_note(pg_temp.note(:'sum_text', :'cosigned_too_late'), :'witness'), 'and no later');
+select ok(not runlink_verify_note(pg_temp.note(:'sum_text', :'cosigned_as_plain'), :'witness'), 'a plain signature by the same key is of another key id');
 
 -- Malformed keys.
 
@@ -102,16 +102,16 @@ insert into bad_key values
   ('a+00000000+' || encode('\x06aabb', 'base64'), '0A000 the verifier key is malformed: the key in it is of type 0x06');
 select ok(starts_with(pg_temp.error_of(format('select %s', call)), says), 'refused: ' || says || ' (' || left(call, 18) || ')')
 from bad_key cross join lateral (values
-  (format('runlink_verify_note(%L, %L)', pg_temp.note(:text, :'foo_line'), vkey)), (format('runlink_add_key(%L)', vkey))) as c (call);
+  (format('runlink_verify_note(%L, %L)', pg_temp.note(:'text', :'foo_line'), vkey)), (format('runlink_add_key(%L)', vkey))) as c (call);
 
 -- Before there is a state, and a log.
 
 select matches(pg_temp.error_of(format('select runlink_add_key(%L)', :'foo')),
   '^55000 there is no state to keep a key in\nIn the way: sealing was never enabled\.\nCall runlink_enable_sealing', 'no key before sealing is enabled');
-select matches(pg_temp.refusal(f, pg_temp.note(:sum_text, :'sum_line')), '^55000 there is no log\n.*sealing was never enabled', f || ' says so too')
+select matches(pg_temp.refusal(f, pg_temp.note(:'sum_text', :'sum_line')), '^55000 there is no log\n.*sealing was never enabled', f || ' says so too')
 from unnest('{runlink_add_signature,runlink_verify_checkpoint}'::text[]) as f;
 select runlink_enable_sealing() \g /dev/null
-select matches(pg_temp.refusal(f, pg_temp.note(:sum_text, :'sum_line')), '^55000 there is no log\n.*\n.*runlink_create_log', f || ' needs a log')
+select matches(pg_temp.refusal(f, pg_temp.note(:'sum_text', :'sum_line')), '^55000 there is no log\n.*\n.*runlink_create_log', f || ' needs a log')
 from unnest('{runlink_add_signature,runlink_verify_checkpoint}'::text[]) as f;
 select runlink_create_log('example.com/log') \g /dev/null
 
@@ -246,7 +246,7 @@ values
 
 create temp view kept as select (select count(*) from runlink.signature) as signatures, (select max(size) from runlink.checkpoint) as size;
 select kept as before from kept \gset
-select ok(starts_with(pg_temp.refusal(f, note), '22023 ' || says), f || ' refuses: ' || says || ' (' || left(pg_temp.refusal(f, note), 120) || ')')
+select ok(starts_with(pg_temp.refusal(f, note), '22023 ' || says), f || ' refuses: ' || says)
 from bad_note cross join unnest('{runlink_add_signature,runlink_verify_checkpoint}'::text[]) as f;
 select ok(starts_with(pg_temp.error_of(format('select runlink_verify_note(%L, %L)', note, :'signer')), '22023 ' || says), 'runlink_verify_note refuses: ' || says)
 from bad_note where says ~ 'malformed: (it is|it has \d+ bytes|it has a c|it does|it has more|.*line [5-9])';
@@ -341,7 +341,7 @@ delete from runlink.seal where trace_id = (select trace_id from runlink.log_entr
 update runlink.seal set chain_head = '\x00' where trace_id = (select trace_id from runlink.log_entry where entry = 4);
 set local session_replication_role = origin;
 select results_eq(format('select v.first_entry, v.entry_count, v.status, e.entry, regexp_replace(v.detail, ''[0-9a-f]{64}'', ''HASH'', ''g'')'
-  ' from runlink_verify_checkpoint(%L) v left join runlink.log_entry e on e.trace_id = v.trace_id', pg_temp.note(:'later', :'later_line')),
+  ' from runlink_verify_checkpoint(%L) with ordinality as v left join runlink.log_entry as e on e.trace_id = v.trace_id order by v.ordinality', pg_temp.note(:'later', :'later_line')),
   $$ values (0::bigint, 5::bigint, 'altered', null::bigint, 'the log''s entries give its root, and 3 of their seals are missing or altered; signed by example.com/log+9be5d3c6'),
     (1, 1, 'seal_altered', 1, 'seal 0 hashes to HASH, and the log has HASH'),
     (2, 1, 'seal_missing', 2, 'seal 0 is not in runlink.seal'),
