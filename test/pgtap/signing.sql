@@ -169,7 +169,7 @@ select results_eq('select name, verified, size, length(signature) from runlink.s
   $$ values ('example.com/log', false, 3::bigint, 64), ('example.com/log', true, 3::bigint, 64), ('witness.example.com/w1', true, 3::bigint, 72) $$,
   'they are kept, that of an unknown signer apart');
 select is((select key_id from runlink.signature where not verified), split_part(:'next_signer', '+', 2), 'a key of the same name and another id is unknown');
-select is(split_part(runlink_consistency_proof(0, 3), e'\n\n', 2), :'line' || e'\n' || :'cosigned' || e'\n', 'the log''s notes have the verified ones');
+select is(split_part(runlink_consistency_proof(0, 3), e'\n\n', 3), :'line' || e'\n' || :'cosigned' || e'\n', 'the log''s notes have the verified ones');
 select runlink_add_key(:'next_signer') \g /dev/null
 select is((select status from runlink_add_signature(pg_temp.note(:'checkpoint', :'next_line'))), 'added', 'once its key is registered, it is added');
 select is((select count(*) from runlink.signature), 3::bigint, 'and no longer kept apart');
@@ -268,7 +268,7 @@ select runlink_add_signature(pg_temp.note(:'checkpoint', '— name' || i || ' AA
 select results_eq(format('select status from runlink_add_signature(%L)', pg_temp.note(:'checkpoint', '— name100 AAAAAAA=', '— name101 AAAAAAA=', '— name1 AAAAAAA=', :'line')),
   $$ values ('unknown_signer'), ('unknown_signer_dropped'), ('unknown_signer'), ('known') $$, 'a hundred of them are kept, and no more');
 select is((select count(*) from runlink.signature where not verified), 100::bigint, 'a checkpoint');
-select is(split_part(runlink_consistency_proof(0, 3), e'\n\n', 2) ~ 'name1', false, 'none of which is in a note of the log');
+select is(split_part(runlink_consistency_proof(0, 3), e'\n\n', 3) ~ 'name1', false, 'none of which is in a note of the log');
 
 -- Growth; a checkpoint that was never made here but is one of the log.
 
