@@ -40,6 +40,7 @@ SQL_PARTS = \
 	sql/governance.sql \
 	sql/proof.sql \
 	sql/sealing.sql \
+	sql/erasure.sql \
 	sql/stamping.sql \
 	sql/verify.sql \
 	sql/log.sql \

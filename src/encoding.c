@@ -530,29 +530,37 @@ append_values(Canonical *canonical, char *to, CoveredColumn *const *columns, int
 }
 
 /*
- * Makes the leaf of a step from its values, which are those that the encoding
- * is bound to; a column that is not there counts as NULL.  Returns false where
- * a value has no canonical form, since it is no value (a jsonb of other bytes)
- * or json that jsonb cannot hold.  What is detoasted is freed again, but for
- * what the conversion of json and numeric leaves.
+ * Makes the digest of a step's payload from its values, which are those that the
+ * encoding is bound to; a column that is not there counts as NULL.  Returns false
+ * where a value has no canonical form, since it is no value (a jsonb of other
+ * bytes) or json that jsonb cannot hold.  What is detoasted is freed again, but
+ * for what the conversion of json and numeric leaves.
  */
 bool
-step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
-		  const uint8 salt[SALT_BYTES], Canonical *scratch, uint8 leaf[SHA256_BYTES])
+step_payload_digest(const Encoding *encoding, const Datum *values, const bool *isnull,
+					const uint8 salt[SALT_BYTES], Canonical *scratch, uint8 digest[SHA256_BYTES])
 {
-	int			payload_count = encoding->payload_count;
-	uint8		payload_digest[SHA256_BYTES];
 	char	   *to = canonical_begin(scratch);
 
 	to = canonical_literal(scratch, to, "runlink-payload/v1\n");
 	to = canonical_bytes(scratch, to, salt, SALT_BYTES);
-	to = append_values(scratch, to, encoding->in_hash_order, payload_count, values, isnull);
+	to = append_values(scratch, to, encoding->in_hash_order, encoding->payload_count, values, isnull);
 	if (to == NULL)
 		return false;
 	canonical_end(scratch, to);
-	sha256_bytes(scratch->data, scratch->length, payload_digest);
+	sha256_bytes(scratch->data, scratch->length, digest);
+	return true;
+}
 
-	to = canonical_begin(scratch);
+/* Likewise the leaf of a step from the digest of its payload and its other values. */
+bool
+step_leaf_of_digest(const Encoding *encoding, const Datum *values, const bool *isnull,
+					const uint8 payload_digest[SHA256_BYTES], Canonical *scratch,
+					uint8 leaf[SHA256_BYTES])
+{
+	int			payload_count = encoding->payload_count;
+	char	   *to = canonical_begin(scratch);
+
 	to = canonical_char(scratch, to, ENTRY_PREFIX);
 	to = canonical_bytes(scratch, to, encoding->id, SHA256_BYTES);
 	to = canonical_bytes(scratch, to, payload_digest, SHA256_BYTES);
@@ -562,5 +570,41 @@ step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
 		return false;
 	canonical_end(scratch, to);
 	sha256_bytes(scratch->data, scratch->length, leaf);
+	return true;
+}
+
+/* Likewise the leaf of a step from its values. */
+bool
+step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
+		  const uint8 salt[SALT_BYTES], Canonical *scratch, uint8 leaf[SHA256_BYTES])
+{
+	uint8		digest[SHA256_BYTES];
+
+	return step_payload_digest(encoding, values, isnull, salt, scratch, digest) &&
+		step_leaf_of_digest(encoding, values, isnull, digest, scratch, leaf);
+}
+
+/* Is every payload of a step NULL or the value whose canonical form is this text? */
+bool
+payload_is(const Encoding *encoding, const Datum *values, const bool *isnull,
+		   const char *canonical, Canonical *scratch)
+{
+	size_t		length = strlen(canonical);
+
+	for (int i = 0; i < encoding->payload_count; i++)
+	{
+		const CoveredColumn *column = encoding->in_hash_order[i];
+		char	   *to = canonical_begin(scratch);
+
+		if (column->position < 0 || isnull[column->position])
+			continue;
+		to = append_value(scratch, to, column, values[column->position]);
+		if (to == NULL)
+			return false;
+		canonical_end(scratch, to);
+		/* without the brackets of a payload */
+		if (scratch->length != length + 2 || memcmp(scratch->data + 1, canonical, length) != 0)
+			return false;
+	}
 	return true;
 }

@@ -44,8 +44,16 @@ extern Encoding *encoding_of_table(TupleDesc tupdesc, const char **unsupported);
 extern Encoding *encoding_from_text(const char *text);
 extern void encoding_bind(Encoding *encoding, TupleDesc tupdesc);
 extern const char *encoding_missing_column(const Encoding *encoding);
+extern bool step_payload_digest(const Encoding *encoding, const Datum *values, const bool *isnull,
+								const uint8 salt[SALT_BYTES], Canonical *scratch,
+								uint8 digest[SHA256_BYTES]);
+extern bool step_leaf_of_digest(const Encoding *encoding, const Datum *values, const bool *isnull,
+								const uint8 payload_digest[SHA256_BYTES], Canonical *scratch,
+								uint8 leaf[SHA256_BYTES]);
 extern bool step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
 					  const uint8 salt[SALT_BYTES], Canonical *scratch,
 					  uint8 leaf[SHA256_BYTES]);
+extern bool payload_is(const Encoding *encoding, const Datum *values, const bool *isnull,
+					   const char *canonical, Canonical *scratch);
 
 #endif							/* RUNLINK_ENCODING_H */

@@ -398,6 +398,7 @@ static const char *const verdict_names[] = {
 	[STEP_REORDERED] = "reordered",
 	[STEP_INSERTED] = "inserted",
 	[STEP_UNSEALED] = "unsealed",
+	[STEP_ERASED] = "erased",
 };
 
 static void

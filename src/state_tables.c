@@ -142,9 +142,9 @@ static const StateColumn erasure_columns[] = {
 	TRACE_ID("the trace"),
 	COLUMN("erased_by", TEXTOID, "text not null", "the role that erased it"),
 	COLUMN("reason", TEXTOID, "text not null", "why, as was given"),
-	COLUMN("payload_digest", BYTEAOID, "bytea not null", "digest of the payload that was, 32 bytes"),
-	COLUMN("leaf", BYTEAOID, "bytea",
-	"leaf of the row as erased, with a salt of zeros; NULL: the row and payload_digest give the recorded leaf"),
+	COLUMN("leaf", BYTEAOID, "bytea not null", "leaf of the row as erased, with a salt of zeros, 32 bytes"),
+	COLUMN("payload_digest", BYTEAOID, "bytea",
+	"digest of the payload that was, 32 bytes; NULL: with it the recorded leaf would tell input_hash or output_hash"),
 	COLUMNS_END
 };
 

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "core/coordinator_digest.h"
+#include "erasure.h"
 #include "receiver.h"
 #include "record.h"
 #include "trace_check.h"
@@ -119,18 +120,22 @@ keep_odd_row(Pass *pass, int32 step_index, TupleTableSlot *slot)
 	pass->odd_row_count++;
 }
 
+/* What is expected at hand, as a copy. */
+static SealedStep
+expected_step(const Pass *pass)
+{
+	SealedStep	step = {.step_index = pass->expected->step_index, .encoding = pass->expected->encoding};
+
+	memcpy(step.leaf, pass->expected->leaf, SHA256_BYTES);
+	memcpy(step.salt, pass->expected->salt, SALT_BYTES);
+	return step;
+}
+
 static void
 keep_odd_expected(Pass *pass)
 {
-	SealedStep *odd = &pass->odd_expected[pass->odd_expected_count];
-
-	if (pass->final_pass || pass->odd_expected_count == TRIED)
-		return;
-	odd->step_index = pass->expected->step_index;
-	odd->encoding = pass->expected->encoding;
-	memcpy(odd->leaf, pass->expected->leaf, SHA256_BYTES);
-	memcpy(odd->salt, pass->expected->salt, SALT_BYTES);
-	pass->odd_expected_count++;
+	if (!pass->final_pass && pass->odd_expected_count < TRIED)
+		pass->odd_expected[pass->odd_expected_count++] = expected_step(pass);
 }
 
 static bool
@@ -156,7 +161,8 @@ note_finding(Pass *pass, StepFinding *finding)
 		findings->missing++;
 	else if (finding->verdict == STEP_REORDERED)
 		findings->reordered++;
-	if (finding->verdict != STEP_OK && finding->verdict != STEP_UNSEALED)
+	if (finding->verdict != STEP_OK && finding->verdict != STEP_UNSEALED &&
+		finding->verdict != STEP_ERASED)
 		note_bad_step(pass, finding->step_index);
 	if (pass->final_pass && pass->tell != NULL)
 		pass->tell(pass->sink, finding);
@@ -191,21 +197,43 @@ advance_to(Pass *pass, int32 step_index)
 	return expected->valid && expected->step_index == step_index;
 }
 
-/* Is the row what is expected of it?  Gives its leaf. */
+/* Is it said of the step at hand that it was erased? */
 static bool
+is_called_erased(const Pass *pass)
+{
+	return pass->expected->is_sealed && memcmp(pass->expected->salt, erased_salt, SALT_BYTES) == 0;
+}
+
+/*
+ * Is the row what is expected of it: STEP_OK or STEP_ERASED, else STEP_ALTERED?
+ * Gives its leaf.
+ */
+static StepVerdict
 compare_row(Pass *pass, TupleTableSlot *slot, uint8 leaf[SHA256_BYTES], bool *has_leaf)
 {
 	const Encoding *encoding = encoding_of(pass, pass->expected->encoding);
-	bool		made = encoding != NULL &&
-		step_leaf(encoding, slot->tts_values, slot->tts_isnull, pass->expected->salt,
-				  leaf_scratch(), leaf);
 
-	*has_leaf = made;
-	if (made && memcmp(leaf, pass->expected->leaf, SHA256_BYTES) == 0)
-		return true;
-	if (encoding != NULL && pass->findings->missing_column == NULL)
+	*has_leaf = false;
+	if (encoding == NULL)
+		return STEP_ALTERED;
+	if (is_called_erased(pass))
+	{
+		SealedStep	sealed = expected_step(pass);
+
+		if (erased_step_holds(pass->checker->state, pass->expected->trace_id, &sealed, encoding,
+							  slot->tts_values, slot->tts_isnull, leaf, has_leaf))
+			return STEP_ERASED;
+	}
+	else
+	{
+		*has_leaf = step_leaf(encoding, slot->tts_values, slot->tts_isnull, pass->expected->salt,
+							  leaf_scratch(), leaf);
+		if (*has_leaf && memcmp(leaf, pass->expected->leaf, SHA256_BYTES) == 0)
+			return STEP_OK;
+	}
+	if (pass->findings->missing_column == NULL)
 		pass->findings->missing_column = encoding_missing_column(encoding);
-	return false;
+	return STEP_ALTERED;
 }
 
 static void
@@ -240,9 +268,8 @@ check_row(Pass *pass, TupleTableSlot *slot, StepFinding *finding)
 	}
 	else
 	{
-		if (compare_row(pass, slot, leaf, &has_leaf))
-			finding->verdict = STEP_OK;
-		else
+		finding->verdict = compare_row(pass, slot, leaf, &has_leaf);
+		if (finding->verdict == STEP_ALTERED)
 		{
 			keep_odd_row(pass, step_index, slot);
 			keep_odd_expected(pass);
@@ -250,8 +277,9 @@ check_row(Pass *pass, TupleTableSlot *slot, StepFinding *finding)
 		}
 		finding->leaf = has_leaf ? leaf : NULL;
 		finding->expected_leaf = pass->expected->leaf;
-		if (pass->final_pass && has_leaf)
-			chain_add(pass->head, leaf);
+		/* an erased step stands for the leaf that was sealed of it */
+		if (pass->final_pass && (has_leaf || finding->verdict == STEP_ERASED))
+			chain_add(pass->head, has_leaf ? leaf : pass->expected->leaf);
 	}
 	note_finding(pass, finding);
 	if (finding->expected_leaf != NULL)

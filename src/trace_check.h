@@ -20,7 +20,8 @@ typedef enum StepVerdict
 	STEP_MISSING,
 	STEP_REORDERED,
 	STEP_INSERTED,
-	STEP_UNSEALED
+	STEP_UNSEALED,
+	STEP_ERASED
 } StepVerdict;
 
 /* What is found of a step; the texts are NULL where the step is missing. */
@@ -31,7 +32,7 @@ typedef struct StepFinding
 	text	   *skill_name;
 	text	   *status;
 	StepVerdict verdict;
-	const uint8 *leaf;			/* of the row; NULL where it has none */
+	const uint8 *leaf;			/* of the row; NULL where it makes none */
 	const uint8 *expected_leaf; /* recorded or sealed; NULL where none is */
 } StepFinding;
 

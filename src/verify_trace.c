@@ -131,6 +131,7 @@ put_step(void *sink, const StepFinding *finding)
 	switch (finding->verdict)
 	{
 		case STEP_OK:
+		case STEP_ERASED:
 			break;
 		case STEP_ALTERED:
 		case STEP_REORDERED:
