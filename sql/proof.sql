@@ -33,8 +33,8 @@ aos_traces_archive; a database that is not in UTF8 is an error too (0A000).
 Out: a row for each trace of the run, by started_at and trace_id, then those that only leaves and seals
 still know, by trace_id; one row without a trace where there is none. run_id (as given), tenant_id,
 trace_id and trace_status (of the trace), model (HASH_CHAIN; NONE without a trace),
-verification_status (VERIFIED: every step has a leaf or a seal and matches it, the seals are sound, and
-the trace is of the run and tenant that it began with; FAILED: something does not match, the log where
+verification_status (VERIFIED: every step has a leaf or a seal and matches it or is what
+runlink_erase() left of it, the seals are sound, and the trace is of the run and tenant that it began with; FAILED: something does not match, the log where
 there is one included: a seal that is not the one that entered it, one that entered it and is missing,
 one that neither entered it nor waits to, or entries, tree and checkpoint that contradict each other;
 UNSEALED: a step has nothing to compare with, or what run the trace began with was not recorded;
@@ -82,9 +82,10 @@ traces, then by step_index: trace_id, step_index, skill_name and status (NULL of
 verdict (ok; altered: another value than recorded in a covered column; missing: recorded and not there;
 reordered: what was recorded as another step_index, told where no more than 256 steps of the trace are
 not as recorded, else these are altered; inserted: there without leaf or seal in a trace that was sealed
-as ended, or a second row of one step_index; unsealed: without leaf or seal in any other trace),
-leaf_hash (of the step as it is; NULL where there is nothing to compare with), sealed_leaf_hash (as
-recorded or sealed). Steps of archived traces are gone and give no row.
+as ended, or a second row of one step_index; unsealed: without leaf or seal in any other trace; erased:
+runlink_erase() erased its payload, and its row is what was left then, which is no damage),
+leaf_hash (of the step as it is; NULL where there is nothing to compare with, and of an erased step that
+had an input_hash or output_hash), sealed_leaf_hash (as recorded or sealed). Steps of archived traces are gone and give no row.
 Reads, locks, volatility and parallel mark as runlink_proof.';
 
 create function runlink_proof_json(run_id text, tenant_id text default null)

@@ -83,6 +83,17 @@ find_erasure(const State *state, text *trace_id, int32 step_index, Erasure *eras
 }
 
 static bool
+covers_payload_hash(const Encoding *encoding)
+{
+	for (int i = 0; i < encoding->count; i++)
+	{
+		if (is_payload_hash(encoding->columns[i].name))
+			return true;
+	}
+	return false;
+}
+
+static bool
 has_payload_hash(const Encoding *encoding, const bool *isnull)
 {
 	for (int i = 0; i < encoding->count; i++)
@@ -93,6 +104,17 @@ has_payload_hash(const Encoding *encoding, const bool *isnull)
 			return true;
 	}
 	return false;
+}
+
+/* Does the row still give the leaf that was sealed, where it can be asked to? */
+static bool
+gives_sealed_leaf(const Erasure *erasure, const SealedStep *sealed, const Encoding *encoding,
+				  const Datum *values, const bool *isnull, uint8 leaf[SHA256_BYTES], bool *has_leaf)
+{
+	*has_leaf = erasure->has_digest &&
+		step_leaf_of_digest(encoding, values, isnull, erasure->payload_digest, leaf_scratch(), leaf);
+	return *has_leaf ? memcmp(leaf, sealed->leaf, SHA256_BYTES) == 0
+		: !erasure->has_digest && covers_payload_hash(encoding);
 }
 
 /*
@@ -109,13 +131,10 @@ erased_step_holds(const State *state, text *trace_id, const SealedStep *sealed,
 	uint8		leaf_as_erased[SHA256_BYTES];
 
 	*has_leaf = false;
-	if (!find_erasure(state, trace_id, sealed->step_index, &erasure))
-		return false;
-	if (erasure.has_digest)
-		*has_leaf = step_leaf_of_digest(encoding, values, isnull, erasure.payload_digest, scratch, leaf);
-	return payload_is(encoding, values, isnull, ERASED_PAYLOAD_CANONICAL, scratch) &&
+	return find_erasure(state, trace_id, sealed->step_index, &erasure) &&
+		gives_sealed_leaf(&erasure, sealed, encoding, values, isnull, leaf, has_leaf) &&
 		!has_payload_hash(encoding, isnull) &&
+		payload_is(encoding, values, isnull, ERASED_PAYLOAD_CANONICAL, scratch) &&
 		step_leaf(encoding, values, isnull, erased_salt, scratch, leaf_as_erased) &&
-		memcmp(leaf_as_erased, erasure.leaf, SHA256_BYTES) == 0 &&
-		(!erasure.has_digest || (*has_leaf && memcmp(leaf, sealed->leaf, SHA256_BYTES) == 0));
+		memcmp(leaf_as_erased, erasure.leaf, SHA256_BYTES) == 0;
 }

@@ -167,6 +167,9 @@ insert into documented values
    'c', 'volatile', false, 'unsafe', false, false, false,
    'tenant_id text, run_id text, trace_id text, seal_no integer, step_count bigint, added bigint, '
    'backfilled bigint, sealed_at timestamp with time zone'),
+  ('runlink_erase', 'trace_id text, step_index integer, reason text', 'SETOF record',
+   'c', 'volatile', false, 'unsafe', false, false, false,
+   'trace_id text, step_index integer, erased_columns text[], payload_digest text, erased_at timestamp with time zone'),
   ('runlink_verify', 'tenant_id text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, '
    'until timestamp with time zone DEFAULT NULL::timestamp with time zone, "full" boolean DEFAULT false', 'SETOF record',
    'c', 'stable', false, 'unsafe', false, false, true,

@@ -2,8 +2,9 @@
 
     check.py DIRECTORY [--spelled COLUMN=TEXTCOLUMN] [--published COLUMN=TEXTCOLUMN] [--payloads]
 
-DIRECTORY has encoding.tsv, leaf.tsv, seal.tsv and step.tsv: those tables as COPY writes them, with
-a header, set as leaf.py says. Prints what differs, then how much was compared.
+DIRECTORY has encoding.tsv, leaf.tsv, seal.tsv, step.tsv and, where payloads were erased, erasure.tsv:
+those tables as COPY writes them, with a header, set as leaf.py says. Prints what differs, then how
+much was compared.
 
 --spelled    the text column, where not NULL, has the JSON text that was inserted: it must have the
              same canonical form as the value that came of it
@@ -49,6 +50,7 @@ class Checker:
         encodings = [formats.Encoding(row["encoding"]) for row in read(self.directory, "encoding")]
         self.encodings = {encoding.key: encoding for encoding in encodings}
         self.steps = {}
+        self.erasures = {}
         self.leaves = 0
         self.seals = 0
 
@@ -76,11 +78,28 @@ class Checker:
             return
         forms = {name: self.form(where, name, type_name, row)
                  for name, type_name, _ in encoding.columns}
-        if formats.leaf(encoding, salt, forms) != recorded:
+        erasure = self.erasures.get((where[0], int(where[1])))
+        if salt == bytes(16) and erasure is not None:
+            self.check_erased(where, encoding, forms, erasure, recorded)
+        elif formats.leaf(encoding, salt, forms) != recorded:
             print(*where, "differs", sep="\t")
         if self.payloads:
             payload = [forms[name] for name, _, is_payload in encoding.columns if is_payload]
             print(*where, formats.payload_digest(bytes(16), payload).hex(), sep="\t")
+
+    def check_erased(self, where, encoding, forms, erasure, recorded):
+        """Compares what an erased step still gives."""
+        digest = from_hex(erasure["payload_digest"])
+        if formats.leaf(encoding, bytes(16), forms) != from_hex(erasure["leaf"]):
+            print(*where, "differs from what was left of it", sep="\t")
+        if digest is not None and formats.leaf_of_digest(encoding, digest, forms) != recorded:
+            print(*where, "differs", sep="\t")
+        if digest is None and (forms.get("input_hash", "null"), forms.get("output_hash", "null")) != ("null", "null"):
+            print(*where, "has a hash", sep="\t")
+        if not all(forms[name] in ("null", '[{"runlink_erased":true}]')
+                   for name, _, is_payload in encoding.columns if is_payload):
+            print(*where, "has a payload", sep="\t")
+        print(*where, "erased", sep="\t")
 
     def check_seals_of(self, trace_id, rows):
         head = formats.chain_start(rows[0]["tenant_id"], rows[0]["run_id"], trace_id)
@@ -117,6 +136,9 @@ class Checker:
     def run(self):
         for row in read(self.directory, "step"):
             self.steps[row["trace_id"], int(row["step_index"])] = row
+        if os.path.exists(os.path.join(self.directory, "erasure.tsv")):
+            for row in read(self.directory, "erasure"):
+                self.erasures[row["trace_id"], int(row["step_index"])] = row
         for row in read(self.directory, "leaf"):
             self.check_leaf((row["trace_id"], row["step_index"]), int(row["encoding"]),
                             from_hex(row["salt"]), from_hex(row["leaf"]))
@@ -160,4 +182,5 @@ def main():
     Checker(parser.parse_args()).run()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -316,12 +316,16 @@ def payload_digest(salt, forms):
     return sha256(b"runlink-payload/v1\n", salt, f"[{','.join(forms)}]".encode())
 
 
+def leaf_of_digest(encoding, digest, forms):
+    """The leaf of a step from the digest of its payload; forms as for leaf."""
+    others = [forms[name] for name, _, is_payload in encoding.columns if not is_payload]
+    return sha256(b"\x00", encoding.id, digest, f"[{','.join(others)}]".encode())
+
+
 def leaf(encoding, salt, forms):
     """The leaf of a step; forms has the canonical form of each column of the encoding, by name."""
     payload = [forms[name] for name, _, is_payload in encoding.columns if is_payload]
-    others = [forms[name] for name, _, is_payload in encoding.columns if not is_payload]
-    return sha256(b"\x00", encoding.id, payload_digest(salt, payload),
-                  f"[{','.join(others)}]".encode())
+    return leaf_of_digest(encoding, payload_digest(salt, payload), forms)
 
 
 def chain_start(tenant_id, run_id, trace_id):

@@ -31,6 +31,10 @@ for i, (salt, row) in enumerate(STEPS, start=1):
     print(f"others {i}", "[" + ",".join(forms[name] for name, _ in COLUMNS[1:]) + "]", sep="\t")
     print(f"leaf {i}", leaves[-1].hex(), sep="\t")
     print(f"h_{i}", head.hex(), sep="\t")
+erased = {name: formats.canonical(type_name, STEPS[0][1][name]) for name, type_name in COLUMNS}
+erased["params"] = '[{"runlink_erased":true}]'
+print("payload erased", f"[{erased['params']}]", sep="\t")
+print("leaf erased", formats.leaf(encoding, bytes(16), erased).hex(), sep="\t")
 root = formats.merkle_root(leaves)
 print("merkle_root", root.hex(), sep="\t")
 
