@@ -47,8 +47,14 @@ static KeptQuery newest_seal_query = {
 	.sql = "SELECT pg_catalog.max(seal_no) FROM runlink.seal" OF_TRACE,
 	.argument_count = 1, .argument_types = {TEXTOID}
 };
-static KeptQuery lock_seal_query = {.sql = "SELECT 1 FROM runlink.seal" OF_SEAL " FOR UPDATE", BY_STEP};
-static KeptQuery erased_query = {.sql = "SELECT erased_at, erased_by FROM runlink.erasure" OF_STEP, BY_STEP};
+static KeptQuery lock_seal_query = {
+	.sql = "SELECT 1 FROM runlink.seal" OF_SEAL " FOR UPDATE",
+	.argument_count = 2, .argument_types = {TEXTOID, INT4OID}
+};
+static KeptQuery erased_query = {
+	.sql = "SELECT erased_at, erased_by FROM runlink.erasure" OF_STEP,
+	BY_STEP
+};
 static KeptQuery seal_of_step_query = {
 	.sql = "SELECT " SEAL_COLUMNS " FROM runlink.seal" OF_TRACE
 	" AND steps OPERATOR(pg_catalog.@>) $2::pg_catalog.int8",
@@ -83,6 +89,9 @@ typedef struct Erase
 	uint8		leaf_as_erased[SHA256_BYTES];
 	TimestampTz erased_at;
 } Erase;
+
+#define NOT_PASSED_HINT \
+	"Triggers and rules of aos_trace_steps that are ENABLE ALWAYS or ENABLE REPLICA are not passed."
 
 /* Raises an error that names the step. */
 #define REFUSE(erase, message, ...) \
@@ -230,7 +239,8 @@ find_sealed_step(Erase *erase)
 	if (SPI_processed == 0)
 		REFUSE(erase, "is not sealed",
 			   errdetail("What is erased before it is sealed could not be proved afterwards."),
-			   errhint("Call runlink_seal_pending() first; runlink_proof_steps() tells the steps of a run."));
+			   errhint("Call runlink_seal_pending() first; runlink_proof_steps() tells the steps "
+					   "of a run."));
 	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, isnull);
 	damage = SPI_processed > 1 ? "it is in two seals" : read_seal(values, isnull, encodings, &seal);
 	if (damage != NULL)
@@ -286,7 +296,8 @@ check_row(Erase *erase)
 							 leaf_scratch(), leaf) ||
 		memcmp(leaf, erase->sealed.leaf, SHA256_BYTES) != 0)
 		REFUSE(erase, "was altered",
-			   errdetail("Its row does not give the leaf that was sealed: what is erased now could not be proved."),
+			   errdetail("Its row does not give the leaf that was sealed: "
+						 "what is erased now could not be proved."),
 			   errhint("runlink_proof_steps() shows both leaves."));
 }
 
@@ -380,7 +391,7 @@ update_row(const Erase *erase, const char *sql)
 	if (result != SPI_OK_UPDATE || SPI_processed != 1)
 		REFUSE(erase, "was not erased",
 			   errdetail("The UPDATE changed " UINT64_FORMAT " rows, not one.", SPI_processed),
-			   errhint("Triggers and rules ENABLE ALWAYS or ENABLE REPLICA of aos_trace_steps are not passed."));
+			   errhint(NOT_PASSED_HINT));
 }
 
 /* Is the row now what it was to be?  Triggers and rules may have had their say. */
@@ -404,7 +415,7 @@ check_erased_row(Erase *erase)
 	if (!ok)
 		REFUSE(erase, "was not erased",
 			   errdetail("After the UPDATE its row is not what it was to be."),
-			   errhint("Triggers and rules ENABLE ALWAYS or ENABLE REPLICA of aos_trace_steps are not passed."));
+			   errhint(NOT_PASSED_HINT));
 }
 
 static void

@@ -140,7 +140,7 @@ static const StateColumn erasure_columns[] = {
 	COLUMN("erased_at", TIMESTAMPTZOID, "timestamptz not null", "when the payload was erased"),
 	COLUMN("step_index", INT4OID, "integer not null", "the step, within its trace"),
 	TRACE_ID("the trace"),
-	COLUMN("erased_by", TEXTOID, "text not null", "the role that erased it"),
+	COLUMN("erased_by", TEXTOID, "text not null", "the session user who erased it"),
 	COLUMN("reason", TEXTOID, "text not null", "why, as was given"),
 	COLUMN("leaf", BYTEAOID, "bytea not null", "leaf of the row as erased, with a salt of zeros, 32 bytes"),
 	COLUMN("payload_digest", BYTEAOID, "bytea",

@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(318);
+select plan(321);
 set local client_min_messages = warning;
 
 create schema app;

@@ -24,19 +24,24 @@ GUESSES = 10000
 HASHES = ("input_hash", "output_hash")
 
 
-def values_in(text, size):
-    """Every value of so many bytes in hexadecimal: leaves and salts lie at multiples of 16 bytes."""
-    return {bytes.fromhex(run[at:at + 2 * size])
-            for run in re.findall(r"[0-9a-f]{%d,}" % (2 * size), text)
-            for at in range(0, len(run) - 2 * size + 1, 32)}
+def hashes_in(text):
+    """Every hash in hexadecimal, also within leaves and salts that are packed."""
+    return {bytes.fromhex(run[at:at + 64]) for run in re.findall(r"[0-9a-f]{64,}", text)
+            for at in range(0, len(run) - 63, 32)}
+
+
+def salts_in(text):
+    """Everything in hexadecimal that can be a salt: no part of what is one hash."""
+    return {bytes.fromhex(run[at:at + 32]) for run in re.findall(r"[0-9a-f]{32,}", text)
+            if len(run) != 64 for at in range(0, len(run) - 31, 32)}
 
 
 class Attack:
     def __init__(self, directory, trace_id, step_index):
         with open(f"{directory}/everything.txt", encoding="utf-8") as file:
             self.text = file.read()
-        self.hashes = values_in(self.text, 32)
-        self.salts = values_in(self.text, 16)
+        self.hashes = hashes_in(self.text)
+        self.salts = salts_in(self.text)
         self.encodings = [formats.Encoding(row["encoding"]) for row in read(directory, "encoding")]
         self.step = next(row for row in read(directory, "step")
                          if (row["trace_id"], row["step_index"]) == (trace_id, step_index))
