@@ -33,24 +33,24 @@ aos_traces_archive; a database that is not in UTF8 is an error too (0A000).
 Out: a row for each trace of the run, by started_at and trace_id, then those that only leaves and seals
 still know, by trace_id; one row without a trace where there is none. run_id (as given), tenant_id,
 trace_id and trace_status (of the trace), model (HASH_CHAIN; NONE without a trace),
-verification_status (VERIFIED: every step has a leaf or a seal and matches it or is what
-runlink_erase() left of it, the seals are sound, and the trace is of the run and tenant that it began with; FAILED: something does not match, the log where
-there is one included: a seal that is not the one that entered it, one that entered it and is missing,
-one that neither entered it nor waits to, or entries, tree and checkpoint that contradict each other;
-UNSEALED: a step has nothing to compare with, or what run the trace began with was not recorded;
-ARCHIVED: the application moved the trace to aos_traces_archive, its steps are gone and were not
-compared, FAILED if they are not gone; UNSUPPORTED: no trace or no steps), assurance (none, recorded,
-sealed, logged or signed: the weakest of its steps; logged: the newest seal is the trace''s newest entry
-of the log, and entry and tree lead to the root of a checkpoint; signed: so they do to one that a
-registered key signed), covers (steps), failure_reason (in words, NULL where VERIFIED), first_bad_step
-(the lowest step_index that is not as recorded, NULL where there is none), chain_length (steps that are
-there), sealed_length (steps that seals hold), backfilled_length (of these, the ones whose leaf was
-computed later than their insert: what was changed before is not covered), unsealed_length (steps that
-are there without leaf or seal), root_hash (head of the chain over the steps as they are),
-sealed_root_hash (head as sealed), merkle_root (RFC 6962, over the leaves recorded and sealed),
-coordinator_root_hash (below), sealed_at (of the newest seal), checkpoint_size (where logged or signed:
-of the smallest such checkpoint), verified_at (when the statement began). Hashes are lower-case hex of
-SHA-256 (FIPS 180-4); doc/format.md says over what bytes.
+verification_status (VERIFIED: every step has a leaf or a seal and matches it or is what runlink_erase()
+left of it, the seals are sound, and the trace is of the run and tenant that it began with; FAILED:
+something does not match, the log where there is one included: a seal that is not the one that entered
+it, one that entered it and is missing, one that neither entered it nor waits to, or entries, tree and
+checkpoint that contradict each other; UNSEALED: a step has nothing to compare with, or what run the
+trace began with was not recorded; ARCHIVED: the application moved the trace to aos_traces_archive, its
+steps are gone and were not compared, FAILED if they are not gone; UNSUPPORTED: no trace or no steps),
+assurance (none, recorded, sealed, logged or signed: the weakest of its steps; logged: the newest seal
+is the trace''s newest entry of the log, and entry and tree lead to the root of a checkpoint; signed: so
+they do to one that a registered key signed), covers (steps), failure_reason (in words, NULL where
+VERIFIED), first_bad_step (the lowest step_index that is not as recorded, NULL where there is none),
+chain_length (steps that are there), sealed_length (steps that seals hold), backfilled_length (of these,
+the ones whose leaf was computed later than their insert: what was changed before is not covered),
+unsealed_length (steps that are there without leaf or seal), root_hash (head of the chain over the steps
+as they are), sealed_root_hash (head as sealed), merkle_root (RFC 6962, over the leaves recorded and
+sealed), coordinator_root_hash (below), sealed_at (of the newest seal), checkpoint_size (where logged or
+signed: of the smallest such checkpoint), verified_at (when the statement began). Hashes are lower-case
+hex of SHA-256 (FIPS 180-4); doc/format.md says over what bytes.
 Leaves and seals are read as runlink_owner, only for traces of the run asked for. Of a trace that is no
 longer under its run in aos_traces only a caller is told who has SELECT on runlink.seal and from whom
 row-level security hides no trace.
