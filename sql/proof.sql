@@ -42,7 +42,8 @@ trace began with was not recorded; ARCHIVED: the application moved the trace to 
 steps are gone and were not compared, FAILED if they are not gone; UNSUPPORTED: no trace or no steps),
 assurance (none, recorded, sealed, logged or signed: the weakest of its steps; logged: the newest seal
 is the trace''s newest entry of the log, and entry and tree lead to the root of a checkpoint; signed: so
-they do to one that a registered key signed), covers (steps), failure_reason (in words, NULL where
+they do to one that a registered key signed; a step erased with its input_hash or output_hash: sealed at
+most), covers (steps), failure_reason (in words, NULL where
 VERIFIED), first_bad_step (the lowest step_index that is not as recorded, NULL where there is none),
 chain_length (steps that are there), sealed_length (steps that seals hold), backfilled_length (of these,
 the ones whose leaf was computed later than their insert: what was changed before is not covered),

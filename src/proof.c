@@ -225,7 +225,8 @@ assurance(const TraceFindings *found, const LogStanding *standing)
 		return "none";
 	if (found->recorded > 0)
 		return "recorded";
-	if (!standing->logged)
+	/* no hash in the log is over what was left of such a step */
+	if (!standing->logged || found->erasure_alone)
 		return "sealed";
 	return standing->is_signed ? "signed" : "logged";
 }

@@ -275,6 +275,8 @@ check_row(Pass *pass, TupleTableSlot *slot, StepFinding *finding)
 			keep_odd_expected(pass);
 			finding->verdict = was_reordered(pass, step_index) ? STEP_REORDERED : STEP_ALTERED;
 		}
+		if (finding->verdict == STEP_ERASED && !has_leaf)
+			pass->findings->erasure_alone = true;
 		finding->leaf = has_leaf ? leaf : NULL;
 		finding->expected_leaf = pass->expected->leaf;
 		/* an erased step stands for the leaf that was sealed of it */

@@ -56,6 +56,7 @@ typedef struct TraceFindings
 	int64		reordered;
 	int64		inserted;		/* a second row of a step_index */
 	int64		unsealed;		/* rows without a leaf, those after a final seal among them */
+	bool		erasure_alone;	/* of some erased row only runlink.erasure says what was left */
 	int64		sealed;			/* as the seals have it */
 	int64		recorded;		/* leaves that no seal holds */
 	int64		backfilled;

@@ -152,6 +152,18 @@ select results_eq($$ select trace_id::text, step_index, params, outcome_data, in
       ('plain', 2, '{"runlink_erased": true}', null, null, null) $$, 'that is what is left of the payloads');
 select set_eq($$ select to_jsonb(s) - '{params,outcome_data,input_hash,output_hash}'::text[] from aos_trace_steps as s $$,
   $$ select to_jsonb(s) - '{params,outcome_data,input_hash,output_hash}'::text[] from before as s $$, 'no other column changed');
+
+-- In the log: where what was left gives the sealed leaf, the log covers it; else nothing but the erasure does.
+savepoint log;
+select runlink_create_log('erasure.example/log');
+select pg_temp.add_trace('logged'), pg_temp.add_steps('logged', 0, 2, false), pg_temp.end_trace('logged');
+select pg_temp.add_trace('logged with hashes'), pg_temp.add_steps('logged with hashes', 0, 2, true), pg_temp.end_trace('logged with hashes');
+select ok(runlink_checkpoint() like 'erasure.example/log%', 'the traces enter the log');
+select is(pg_temp.proof('logged') || ', ' || pg_temp.proof('logged with hashes'), 'VERIFIED logged, VERIFIED logged', 'as their proofs say');
+select lives_ok($$ select * from runlink_erase('logged', 1, 'r') as a, runlink_erase('logged with hashes', 1, 'r') as b $$, 'a step of each is erased');
+select is(pg_temp.proof('logged'), 'VERIFIED logged erased 1', 'a step that still gives its leaf stands as high as the others');
+select is(pg_temp.proof('logged with hashes'), 'VERIFIED sealed erased 1', 'one of which only the state says what was left does not');
+rollback to log;
 select set_eq('select * from aos_trace_steps where (trace_id, step_index) not in (table erased)',
   'select * from before where (trace_id, step_index) not in (table erased)', 'and no other row');
 select results_eq('select trace_id::text, step_index, erased_by = session_user, reason, payload_digest is null, length(leaf) from runlink.erasure order by 1, 2',
