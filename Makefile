@@ -19,6 +19,8 @@ bench:
 	@bench/fleet
 check-interop:
 	@test/interop/jcs
+	@test/interop/note
+	@test/interop/sigstore
 	@test/interop/jdbc
 	@test/interop/postgraphile
 	@test/interop/report
