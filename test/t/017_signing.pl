@@ -158,7 +158,7 @@ add_traces($node, 'five', 'six');
 is($status, 0, "growth is signed\n$stderr");
 is(files($store), '4.note 6.note latest.note', 'and stored, beside what was');
 is(slurp_file("$store/latest.note"), slurp_file("$store/6.note"), 'the newest is the latest');
-is($node->safe_psql('postgres', q{select status from runlink_verify_checkpoint(pg_read_file('} . "$store/latest.note" . q{')) limit 1}),
+is($node->safe_psql('postgres', "select status from runlink_verify_checkpoint(pg_read_file('$store/latest.note')) limit 1"),
 	'anchored', 'the log is anchored in what was stored');
 
 # Nothing is signed, stored or brought back for these.
@@ -180,6 +180,8 @@ sub refuses
 my $restored = PostgreSQL::Test::Cluster->new('restored');
 $restored->init_from_backup($node, 'yesterday');
 $restored->start;
+is($restored->safe_psql('postgres', "select status from runlink_verify_checkpoint(pg_read_file('$store/latest.note')) limit 1"),
+	'rolled_back', 'the note that is kept says that a restored database is of an earlier time');
 refuses($restored, $store, 1, qr/ROLLED_BACK: the log has 4 entries, the checkpoint held has 6/, 'a restored database');
 
 # It goes on with what never was, as far as before and beyond.
