@@ -2,7 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(321);
+select plan(333);
 set local client_min_messages = warning;
 
 create schema app;
@@ -189,6 +189,13 @@ insert into documented values
    'c', 'immutable', true, 'safe', false, false, true, null),
   ('runlink_verify_consistency', 'old_size bigint, new_size bigint, old_root bytea, new_root bytea, proof bytea[]', 'boolean',
    'c', 'immutable', true, 'safe', false, false, true, null),
+  ('runlink_add_key', 'vkey text', 'SETOF record', 'c', 'volatile', false, 'unsafe', false, false, false,
+   'name text, key_id text, algorithm text'),
+  ('runlink_add_signature', 'note text', 'SETOF record', 'c', 'volatile', false, 'unsafe', false, false, false,
+   'name text, key_id text, status text, checkpoint_size bigint'),
+  ('runlink_verify_note', 'note text, vkey text', 'boolean', 'c', 'immutable', true, 'safe', false, false, true, null),
+  ('runlink_verify_checkpoint', 'note text', 'SETOF record', 'c', 'stable', false, 'restricted', false, false, true,
+   'first_entry bigint, entry_count bigint, status text, trace_id text, detail text'),
   ('runlink_tick', 'max bigint DEFAULT 10000', 'SETOF record', 'c', 'volatile', false, 'unsafe', false, false, false,
    'sealed bigint, verified bigint, failed bigint, unsealed bigint, skipped bigint, findings bigint, '
    'unverified_left bigint, seconds double precision'),

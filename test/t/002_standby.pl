@@ -69,7 +69,7 @@ sub statements
 	foreach my $name (sort keys %arguments)
 	{
 		# they say how long they took; 014_verify.pl asks them on a standby
-		next if $arguments{$name} eq 'tenant_id,since,until';
+		next if $arguments{$name} =~ /^tenant_id,since,until/;
 
 		my $call =
 		    $arguments{$name} =~ /^run_id,tenant_id(,format)?$/ ? "$name($run, $tenant)"
@@ -80,6 +80,12 @@ sub statements
 		  : $arguments{$name} eq 'source_table,link,record_id,run_id,found_by,found'
 		  ? "$name('incidents', 'source_run_id', 'inc-other', $run, 'llm_run_id', $run)"
 		  : $arguments{$name} eq 'state,key' ? "$name(jsonb_build_object('k', $run), 'k')"
+		  : $arguments{$name} eq 'note' ? "$name(e'log\\n0\\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\\n')"
+		  : $arguments{$name} eq 'note,vkey'
+		  ? "$name(e'text\\n', 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k')"
+		  : $arguments{$name} eq 'old,new' ? "$name(0, 0)"
+		  : $arguments{$name} eq 'leaf_hash,entry,size,proof,root' ? "$name(sha256(''), 0, 1, '{}', sha256(''))"
+		  : $arguments{$name} eq 'old_size,new_size,old_root,new_root,proof' ? "$name(1, 1, sha256(''), sha256(''), '{}')"
 		  : BAIL_OUT("how is $name($arguments{$name}) called?");
 
 		$script .= "\\echo -- $name\n"

@@ -161,6 +161,14 @@ is(slurp_file("$store/latest.note"), slurp_file("$store/6.note"), 'the newest is
 is($node->safe_psql('postgres', "select status from runlink_verify_checkpoint(pg_read_file('$store/latest.note')) limit 1"),
 	'anchored', 'the log is anchored in what was stored');
 
+# A standby says so too.
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'yesterday', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', "select status from runlink_verify_checkpoint(pg_read_file('$store/latest.note'))"), 'anchored', 'so it is on a standby');
+$standby->stop;
+
 # Nothing is signed, stored or brought back for these.
 sub refuses
 {
