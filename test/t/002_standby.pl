@@ -37,6 +37,8 @@ $primary->safe_psql('postgres', qq{
 		from generate_series(1, 1000) as i;
 	insert into many values (0, 'run-linkage-test-001', '{"run_id": "run-linkage-test-001"}');
 	alter table many set (parallel_workers = 2);
+	-- what is sealed is in a log
+	select runlink_enable_sealing(); select runlink_seal_pending(); select runlink_create_log('log'); select runlink_checkpoint();
 	analyze;
 });
 
@@ -83,7 +85,7 @@ sub statements
 		  : $arguments{$name} eq 'note' ? "$name(e'log\\n0\\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\\n')"
 		  : $arguments{$name} eq 'note,vkey'
 		  ? "$name(e'text\\n', 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k')"
-		  : $arguments{$name} eq 'old,new' ? "$name(0, 0)"
+		  : $arguments{$name} eq 'old,new' ? "$name(0, 1)"
 		  : $arguments{$name} eq 'leaf_hash,entry,size,proof,root' ? "$name(sha256(''), 0, 1, '{}', sha256(''))"
 		  : $arguments{$name} eq 'old_size,new_size,old_root,new_root,proof' ? "$name(1, 1, sha256(''), sha256(''), '{}')"
 		  : BAIL_OUT("how is $name($arguments{$name}) called?");
