@@ -3,7 +3,8 @@
  * note.c
  *	  Damages signed notes and verifier keys at random and parses them: nothing
  *	  outside of them may be read, and what is taken has one form only, so that
- *	  made again from its parts it is the same byte by byte.
+ *	  made again from its parts it is the same byte by byte.  Before that, verifies
+ *	  the signatures of RFC 8032, section 7.1, and what is near them.
  *
  *		note SECONDS
  *
@@ -74,6 +75,38 @@ static const char *const vkeys[] = {
 	"a++"
 };
 
+/* Key, message and signature, of RFC 8032. */
+static const char *const signatures[][3] = {
+	{
+		"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+		"",
+		"e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+		"d25bf5f0595bbe24655141438e7a100b"
+	},
+	{
+		"3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+		"72",
+		"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c"
+		"387b2eaeb4302aeeb00d291612bb0c00"
+	},
+	{
+		"fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+		"af82",
+		"6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc659"
+		"4a7c15e9716ed28dc027beceea1ec40a"
+	},
+	{
+		"ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf",
+		"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+		"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+		"dc2a4459e7369633a52b1bf277839a00201009a3efbf3ecb69bea2186c26b58909351fc9ac90b3ecfdfbc7c66431e030"
+		"3dca179c138ac17ad9bef1177331a704"
+	}
+};
+
+/* The order of the group, little-endian: added to a signature's second half, it is not to verify. */
+static const char order[] = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+
 /* What faults are mostly made of. */
 static const char pieces[] = "\n\n\n\r \t+=A9\xe2\x80\x94 a 0";
 
@@ -84,6 +117,54 @@ fail(const char *what, const char *data, int length)
 {
 	fprintf(stderr, "%s:\n%.*s", what, length, data);
 	exit(1);
+}
+
+static int
+from_hex(const char *digits, uint8 *bytes)
+{
+	int			length = strlen(digits) / 2;
+
+	for (int i = 0; i < length; i++)
+		sscanf(digits + 2 * i, "%2hhx", &bytes[i]);
+	return length;
+}
+
+static void
+check_signatures(void)
+{
+	for (size_t i = 0; i < lengthof(signatures); i++)
+	{
+		uint8		key[ED25519_KEY_BYTES];
+		uint8		message[64 + 1];
+		uint8		signature[ED25519_SIGNATURE_BYTES];
+		uint8		added[ED25519_KEY_BYTES];
+		int			length = from_hex(signatures[i][1], message);
+		int			carry = 0;
+
+		from_hex(signatures[i][0], key);
+		from_hex(signatures[i][2], signature);
+		from_hex(order, added);
+		if (!ed25519_verify(key, message, length, signature))
+			fail("a signature of RFC 8032 does not verify", signatures[i][2], 16);
+		message[length] = 0;
+		if (ed25519_verify(key, message, length + 1, signature))
+			fail("it verifies for a longer message", signatures[i][2], 16);
+		for (int bit = 0; bit < ED25519_SIGNATURE_BYTES * 8; bit++)
+		{
+			signature[bit / 8] ^= 1 << bit % 8;
+			if (ed25519_verify(key, message, length, signature))
+				fail("it verifies with another bit", signatures[i][2], 16);
+			signature[bit / 8] ^= 1 << bit % 8;
+		}
+		for (int byte = 0; byte < ED25519_KEY_BYTES; byte++)
+		{
+			carry += signature[ED25519_KEY_BYTES + byte] + added[byte];
+			signature[ED25519_KEY_BYTES + byte] = carry & 0xff;
+			carry >>= 8;
+		}
+		if (ed25519_verify(key, message, length, signature))
+			fail("it verifies in a second form", signatures[i][2], 16);
+	}
 }
 
 /* Puts a note together again from its parts. */
@@ -184,6 +265,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: note SECONDS\n");
 		return 2;
 	}
+	check_signatures();
 	for (size_t i = 0; i < lengthof(notes); i++)
 		check_note(notes[i], strlen(notes[i]));
 	if (taken != lengthof(notes))
