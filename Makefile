@@ -43,6 +43,7 @@ SQL_PARTS = \
 	sql/proof.sql \
 	sql/sealing.sql \
 	sql/erasure.sql \
+	sql/package.sql \
 	sql/stamping.sql \
 	sql/verify.sql \
 	sql/log.sql \
@@ -63,6 +64,7 @@ SQL_PARTS = \
 	sql/report.sql
 
 DATA_built = sql/runlink--$(EXTVERSION).sql
+SCRIPTS = tools/runlink-verify
 DATA := $(wildcard sql/runlink--*--*.sql)
 
 # The server's headers count as system headers: -Wextra is for our own code.

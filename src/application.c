@@ -446,6 +446,10 @@ const AppCall app_call_governance = {"runlink_governance", FOR_GOVERNANCE};
 const AppCall app_call_proof = {"runlink_proof", FOR_PROOF};
 const AppCall app_call_proof_steps = {"runlink_proof_steps", FOR_PROOF};
 const AppCall app_call_proof_json = {"runlink_proof_json", FOR_PROOF | FOR_PROOF_JSON};
+const AppCall app_call_package = {
+	"runlink_package", FOR_PROOF | FOR_EVIDENCE | FOR_EVIDENCE_JSON
+};
+const AppCall app_call_step_proof = {"runlink_step_proof", FOR_PROOF};
 const AppCall app_call_verify = {"runlink_verify", FOR_PROOF};
 const AppCall app_call_verify_summary = {"runlink_verify_summary", FOR_PROOF};
 const AppCall app_call_tick = {"runlink_tick", FOR_PROOF | FOR_SEALING};

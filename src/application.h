@@ -139,6 +139,8 @@ extern const AppCall app_call_governance;
 extern const AppCall app_call_proof;
 extern const AppCall app_call_proof_steps;
 extern const AppCall app_call_proof_json;
+extern const AppCall app_call_package;
+extern const AppCall app_call_step_proof;
 extern const AppCall app_call_verify;
 extern const AppCall app_call_verify_summary;
 extern const AppCall app_call_tick;

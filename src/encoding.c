@@ -608,3 +608,17 @@ payload_is(const Encoding *encoding, const Datum *values, const bool *isnull,
 	}
 	return true;
 }
+
+/*
+ * Appends the values of a step that its leaf is made of, as an array: those that
+ * are payload, or the others.  NULL: one has no canonical form.
+ */
+char *
+append_step_values(Canonical *canonical, char *to, const Encoding *encoding, bool payload,
+				   const Datum *values, const bool *isnull)
+{
+	int			payload_count = encoding->payload_count;
+
+	return append_values(canonical, to, encoding->in_hash_order + (payload ? 0 : payload_count),
+						 payload ? payload_count : encoding->count - payload_count, values, isnull);
+}

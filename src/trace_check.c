@@ -175,6 +175,7 @@ note_missing(Pass *pass)
 		.step_index = pass->expected->step_index,
 		.verdict = STEP_MISSING,
 		.expected_leaf = pass->expected->leaf,
+		.expected = pass->expected,
 	};
 
 	keep_odd_expected(pass);
@@ -279,6 +280,7 @@ check_row(Pass *pass, TupleTableSlot *slot, StepFinding *finding)
 			pass->findings->erasure_alone = true;
 		finding->leaf = has_leaf ? leaf : NULL;
 		finding->expected_leaf = pass->expected->leaf;
+		finding->expected = pass->expected;
 		/* an erased step stands for the leaf that was sealed of it */
 		if (pass->final_pass && (has_leaf || finding->verdict == STEP_ERASED))
 			chain_add(pass->head, has_leaf ? leaf : pass->expected->leaf);
@@ -317,6 +319,7 @@ receive_row(TupleTableSlot *slot, void *sink)
 	StepFinding finding = {0};
 
 	slot_getallattrs(slot);
+	finding.row = slot;
 	finding.step_index_isnull = slot->tts_isnull[pass->step_index];
 	finding.step_index = finding.step_index_isnull
 		? 0 : DatumGetInt32(slot->tts_values[pass->step_index]);

@@ -34,6 +34,8 @@ typedef struct StepFinding
 	StepVerdict verdict;
 	const uint8 *leaf;			/* of the row; NULL where it makes none */
 	const uint8 *expected_leaf; /* recorded or sealed; NULL where none is */
+	TupleTableSlot *row;		/* NULL where the step is missing */
+	const ExpectedSteps *expected;	/* at hand; NULL where nothing is expected of the row */
 } StepFinding;
 
 typedef void (*TellStep) (void *sink, const StepFinding *finding);
@@ -75,6 +77,8 @@ typedef struct TraceFindings
 	uint8		merkle_root[SHA256_BYTES];	/* over what was recorded or sealed */
 	uint8		coordinator_digest[SHA256_BYTES];
 } TraceFindings;
+
+extern const char *const step_verdict_names[];
 
 extern void trace_checker_begin(TraceChecker *checker, const Binding *binding);
 extern void check_trace(const TraceChecker *checker, text *trace_id, text *run_id,

@@ -179,6 +179,10 @@ insert into documented values
    'c', 'stable', false, 'unsafe', false, false, true,
    'traces bigint, steps bigint, bytes_hashed bigint, verified bigint, failed bigint, unsealed bigint, '
    'skipped bigint, skipped_why jsonb, findings bigint, seconds double precision, workers integer'),
+  ('runlink_package', 'run_id text, payloads boolean DEFAULT true, tenant_id text DEFAULT NULL::text', 'jsonb',
+   'c', 'stable', false, 'restricted', false, false, true, null),
+  ('runlink_step_proof', 'run_id text, trace_id text, step_index integer, payload boolean DEFAULT false', 'jsonb',
+   'c', 'stable', false, 'restricted', false, false, true, null),
   ('runlink_create_log', 'origin text', 'void', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_checkpoint', '', 'text', 'c', 'volatile', false, 'unsafe', false, false, false, null),
   ('runlink_inclusion_proof', 'run_id text, tenant_id text DEFAULT NULL::text', 'SETOF record',
