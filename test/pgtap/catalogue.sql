@@ -3,6 +3,7 @@
 
 begin;
 select plan(333);
+select plan(327);
 set local client_min_messages = warning;
 
 create schema app;

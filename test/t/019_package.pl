@@ -177,9 +177,13 @@ run_sql(q{select end_trace('types-trace')});
 run_sql(qq{select whole_run('$_')}) foreach qw(altered missing inserted reordered archived moved gone erased forged);
 run_sql(q{insert into runs (id, tenant_id) values ('empty', 'tenant "é"'); select begin_trace('hollow-trace', 'hollow'), end_trace('hollow-trace')});
 run_sql(q{select begin_trace('running-trace', 'running'), add_steps('running-trace', 0, 2)});
+run_sql(q{select begin_trace('hashed-trace', 'hashed'), add_steps('hashed-trace', 0, 0)});
+run_sql(q{insert into aos_trace_steps (trace_id, step_index, skill_name, params, input_hash) values ('hashed-trace', 1, 's', '{"a": 1}', 'hash of it');
+	update aos_traces set status = 'completed' where trace_id = 'hashed-trace'});
 my $first_note = checkpoint_and_sign();
 
 run_sql(q{select from runlink_erase('erased-trace', 1, 'asked for by the customer')});
+run_sql(q{select from runlink_erase('hashed-trace', 1, 'asked for by the customer')});
 run_sql(q{
 	set session_replication_role = replica;
 	update aos_trace_steps set status = 'failed' where trace_id = 'altered-trace' and step_index = 1;
@@ -242,6 +246,10 @@ verdict_is('where it was moved to', 1, qr/was recorded for run "moved"/, package
 verdict_is('gone', 1, qr/is missing from the application's tables/, package_of('gone'), @known);
 verdict_is('a forged seal', 1, qr/counts other steps than it has/, package_of('forged'), @known);
 verdict_is('erased', 3, qr/step 1 was erased at .* by .*asked for by the customer/, package_of('erased', $_), @known, $accept) foreach 'true', 'false';
+unlike(slurp_file(package_of('erased')), qr/"payload_digest": null/, 'the digest of an erased payload is there');
+verdict_is('erased, with hashes of its payload', 3, qr/step 1: the digest of its payload was erased too/, package_of('hashed'), @known, $accept);
+verdict_is('an erased step whose digest was taken away', 1, qr/the digest of its payload is missing/,
+	save_text('taken.json', slurp_file(package_of('erased')) =~ s/("verdict": "erased".*?"payload_digest": )"[0-9a-f]+"/$1null/sr), @known);
 verdict_is('sealed, not in the log', 3, qr/not_logged/, package_of('unlogged'), @known, $accept);
 run_sql('select runlink_checkpoint()');
 verdict_is('in the log, not signed', 3, qr/not_signed/, package_of('unsigned'), @known, $accept);
