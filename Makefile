@@ -17,6 +17,7 @@ bench:
 	@bench/leaf
 	@bench/dashboard
 	@bench/fleet
+	@bench/log
 check-interop:
 	@test/interop/jcs
 	@test/interop/note
