@@ -164,16 +164,6 @@ log_find(const Log *log, text *trace_id, LogEntry *entry)
 	return found;
 }
 
-static Datum
-hash_datum(const uint8 hash[SHA256_BYTES])
-{
-	bytea	   *bytes = palloc(VARHDRSZ + SHA256_BYTES);
-
-	SET_VARSIZE(bytes, VARHDRSZ + SHA256_BYTES);
-	memcpy(VARDATA(bytes), hash, SHA256_BYTES);
-	return PointerGetDatum(bytes);
-}
-
 static const char *
 node_damage(const MerkleNode *node, const char *damage)
 {

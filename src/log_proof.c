@@ -69,12 +69,11 @@ static void
 append_proof(StringInfo to, const Log *log, const LogEntry *entry, const Checkpoint *checkpoint)
 {
 	MerkleProof proof;
-	const char *damage = log_entry_damage(log, entry, checkpoint);
-	int			count;
+	int			count = log_inclusion_proof(log, entry->entry, checkpoint->size, proof);
 
-	if (damage != NULL)
-		raise_log_damage(damage);
-	count = log_inclusion_proof(log, entry->entry, checkpoint->size, proof);
+	if (!merkle_inclusion_ok(entry->seal_hash, entry->entry, checkpoint->size, proof, count,
+							 checkpoint->root))
+		raise_log_damage(log_entry_damage(log, entry, checkpoint));
 	appendStringInfo(to, "c2sp.org/tlog-proof@v1\nindex " UINT64_FORMAT "\n", entry->entry);
 	append_hashes(to, proof, count);
 	append_log_note(to, log, checkpoint);

@@ -127,6 +127,17 @@ copy_bytes(uint8 *to, Datum value, size_t length)
 	memcpy(to, VARDATA_ANY(bytes), Min(length, VARSIZE_ANY_EXHDR(bytes)));
 }
 
+/* Makes a bytea value of a hash, palloc'd. */
+Datum
+hash_datum(const uint8 hash[SHA256_BYTES])
+{
+	bytea	   *bytes = palloc(VARHDRSZ + SHA256_BYTES);
+
+	SET_VARSIZE(bytes, VARHDRSZ + SHA256_BYTES);
+	memcpy(VARDATA(bytes), hash, SHA256_BYTES);
+	return PointerGetDatum(bytes);
+}
+
 /* A hash of a seal, as it lies in the row; NULL where there is none. */
 static const uint8 *
 read_hash(Datum value, bool isnull, bool *ok)

@@ -226,15 +226,6 @@ make_bytea(size_t length)
 	return bytes;
 }
 
-static Datum
-hash_datum(const uint8 hash[SHA256_BYTES])
-{
-	bytea	   *bytes = make_bytea(SHA256_BYTES);
-
-	memcpy(VARDATA(bytes), hash, SHA256_BYTES);
-	return PointerGetDatum(bytes);
-}
-
 /* Folds the chunk into chain and tree; gives its leaves packed and its step indexes. */
 static void
 fold_chunk(Sealer *sealer, Datum *steps, Datum *leaves)

@@ -278,4 +278,23 @@ foreach my $call ('select runlink_checkpoint()', $proofs, "select runlink_consis
 	is($node->safe_psql('restored', $call), on_primary($call), "$call is the same");
 }
 
+# The lines of the README.
+{
+	my @lines = slurp_file("$root/README.md") =~ /\n## The log\n.*?```sql\n(.*?)```.*?```sql\n(.*?)```/s;
+
+	$node->safe_psql('postgres', 'create database readme');
+	$node->safe_psql('readme', qq{
+		set client_min_messages = warning;
+		create extension runlink;
+		\\i $root/test/fixture/schema.sql
+		select runlink_enable_sealing();
+		\\i $root/test/fixture/example.sql
+		select count(*) from runlink_seal_pending();
+	});
+	is(scalar(@lines), 2, 'the README has them');
+	my $said = $node->safe_psql('readme', $lines[0] // 'none');
+	like($said, qr/^\n?example\.com\/runlink\n1\n.*\n\n?.*\|logged\|1\n.*\|0\|c2sp\.org\/tlog-proof\@v1\nindex 0\n\n.*\nold 0\n\nexample\.com\/runlink\n1\n/s, 'and they do what they say');
+	is($node->safe_psql('readme', $lines[1] // 'none'), 't', 'as does the check in SQL');
+}
+
 done_testing();
