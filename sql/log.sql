@@ -87,8 +87,8 @@ made here, not below old.
 Out: a line ''old'' and the size, the consistency proof (RFC 6962), a hash a line in base64, an empty
 line, and the checkpoint of size new as a note with the signatures that registered keys made, the log''s
 own first, at most 16.
-Errors: old or new is NULL (22004); old is negative or above new, or no checkpoint is of size new (22023);
-there is no log, or the state is not as runlink made it (55000); no USAGE on schema runlink or no SELECT
+Errors: old or new is NULL (22004); old is negative or above new, or no checkpoint is of size new
+(22023); there is no log, or the state is not as runlink made it (55000); no USAGE on schema runlink or no SELECT
 on its tables (42501); the proof does not lead to the checkpoint''s root, or a node is missing (XX001).
 Reads one snapshot, some dozen rows however long the log is; ACCESS SHARE locks as any SELECT.
 Stable, parallel restricted; works on a standby.';
@@ -119,6 +119,7 @@ comment on function runlink_verify_consistency(bigint, bigint, bytea, bytea, byt
 that of new_size and new_root?
 Out: true only where the proof holds, with exactly as many hashes as it needs. Where the sizes are equal
 the proof has to be empty and the roots equal; where old_size is 0 the proof has to be empty and old_root
-that of the empty tree, SHA-256 of nothing, as new_root has to be where new_size is 0. Whatever is no proof (a hash that is not of 32 bytes, NULL
-among them, a negative number, old_size above new_size) is false. NULL where an argument is.
+that of the empty tree, SHA-256 of nothing, as new_root has to be where new_size is 0. Whatever is no
+proof (a hash that is not of 32 bytes, NULL among them, a negative number, old_size above new_size) is
+false. NULL where an argument is.
 Errors: none of its own. Reads nothing, takes no lock. Immutable, strict, parallel safe.';

@@ -93,15 +93,17 @@ typedef struct Growth
 static const char *
 origin_fault(const char *origin, int length)
 {
+	const unsigned char *at = (const unsigned char *) origin;
+	const unsigned char *end = at + length;
 	const char *fault = key_name_fault(origin, length);
 
 	if (fault != NULL)
 		return fault;
 	if (length > LONGEST_ORIGIN)
 		return psprintf("is longer than %d bytes", LONGEST_ORIGIN);
-	for (const char *at = origin; at < origin + length; at += pg_utf_mblen((const unsigned char *) at))
+	for (; at < end; at += pg_utf_mblen(at))
 	{
-		pg_wchar	c = utf8_to_unicode((const unsigned char *) at);
+		pg_wchar	c = utf8_to_unicode(at);
 
 		if (c >= 0x7F && c < 0xA0)
 			return "has a control character in it";
@@ -118,7 +120,7 @@ check_origin(text *origin)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("origin %s", fault),
-				 errdetail("It is the first line of every checkpoint, and the name of the key that signs them."),
+				 errdetail("It is the first line of each checkpoint, and names the key that signs it."),
 				 errhint("Pass a name that no other log has, such as 'example.com/audit'.")));
 }
 
@@ -148,7 +150,7 @@ runlink_create_log(PG_FUNCTION_ARGS)
 	Datum		values[2];
 	bool		isnull[2] = {false, false};
 
-	require_superuser("runlink_create_log", "It settles under what name all tenants' seals are logged.");
+	require_superuser("runlink_create_log", "It settles the name of the log of all tenants.");
 	require_utf8("the log");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,

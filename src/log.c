@@ -71,7 +71,8 @@ static KeptQuery signed_checkpoint_query = {
 static KeptQuery signatures_query = {
 	.sql = "SELECT name, key_id, signature FROM runlink.signature WHERE verified"
 	" AND size" SQL_EQ "$1 AND root" SQL_EQ "$2"
-	" ORDER BY name" SQL_EQ "$3 DESC, name COLLATE pg_catalog.\"C\", key_id COLLATE pg_catalog.\"C\""
+	" ORDER BY name" SQL_EQ "$3 DESC, name COLLATE pg_catalog.\"C\","
+	" key_id COLLATE pg_catalog.\"C\""
 	" LIMIT 16",
 	.argument_count = 3,
 	.argument_types = {INT8OID, BYTEAOID, TEXTOID}
@@ -85,7 +86,7 @@ raise_no_log(const char *obstacle)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("there is no log"),
 			 obstacle != NULL ? errdetail("In the way: %s.", obstacle)
-			 : errdetail("Seals are kept, and nothing was made of them that an outsider could hold."),
+			 : errdetail("Seals are kept, but nothing that an outsider could hold."),
 			 obstacle != NULL ? errhint("Call runlink_enable_sealing() as a superuser.")
 			 : errhint("Call runlink_create_log(origin) as a superuser.")));
 }
@@ -169,8 +170,8 @@ node_damage(const MerkleNode *node, const char *damage)
 {
 	if (node->level == 0)
 		return psprintf("entry " UINT64_FORMAT " %s", node->position, damage);
-	return psprintf("the node at level %d, position " UINT64_FORMAT " %s", node->level, node->position,
-					damage);
+	return psprintf("the node at level %d, position " UINT64_FORMAT " %s", node->level,
+					node->position, damage);
 }
 
 /* Reads the hashes of nodes; returns NULL, or in words what is wrong with one. */
@@ -310,8 +311,8 @@ log_checkpoint_over(const Log *log, uint64 entry, bool is_signed, Checkpoint *ch
 	bool		isnull;
 	bool		found;
 
-	state_execute(log->state, is_signed ? &signed_checkpoint_query : &checkpoint_query, values, NULL,
-				  log->view, NULL);
+	state_execute(log->state, is_signed ? &signed_checkpoint_query : &checkpoint_query, values,
+				  NULL, log->view, NULL);
 	found = SPI_processed > 0;
 	if (found)
 	{

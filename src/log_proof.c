@@ -103,7 +103,8 @@ put_unlogged(const Inclusion *inclusion, text *trace_id)
 	bool		isnull[INCLUSION_COLUMNS];
 	SealHash	newest;
 
-	if (!find_seal_hash(inclusion->log->state, inclusion->encodings, trace_id, PG_INT32_MAX, &newest))
+	if (!find_seal_hash(inclusion->log->state, inclusion->encodings, trace_id, PG_INT32_MAX,
+						&newest))
 		return;
 	memset(isnull, true, sizeof(isnull));
 	isnull[INCLUSION_TRACE_ID] = isnull[INCLUSION_SEAL_NO] = false;
@@ -199,7 +200,7 @@ find_checkpoint(const Log *log, int64 size, Checkpoint *checkpoint)
 				 errmsg("there is no checkpoint of size %lld", (long long) size),
 				 newest_isnull ? errdetail("No checkpoint was made.")
 				 : errdetail("The newest is of size %lld.", (long long) DatumGetInt64(newest)),
-				 errhint("See runlink.checkpoint for their sizes, runlink_checkpoint() for a new one.")));
+				 errhint("See runlink.checkpoint for their sizes.")));
 	checkpoint->origin = log->origin;
 	checkpoint->size = size;
 	copy_bytes(checkpoint->root, root, SHA256_BYTES);
@@ -221,12 +222,13 @@ check_sizes(FunctionCallInfo fcinfo)
 				 PG_GETARG_INT64(0) < 0 ? errmsg("old must not be negative")
 				 : errmsg("old must not be above new"),
 				 errdetail("runlink_consistency_proof shows that one tree begins another."),
-				 errhint("Pass the size of the checkpoint that is held, then that of the newer one.")));
+				 errhint("Pass the size of the checkpoint held, then that of the newer one.")));
 }
 
 /* Raises an error where a proof from our own nodes does not lead to the checkpoint's root. */
 static void
-check_consistency(const Log *log, uint64 old_size, const Checkpoint *new, MerkleProof proof, int count)
+check_consistency(const Log *log, uint64 old_size, const Checkpoint *new, MerkleProof proof,
+				  int count)
 {
 	uint8		old_root[SHA256_BYTES];
 
@@ -235,8 +237,8 @@ check_consistency(const Log *log, uint64 old_size, const Checkpoint *new, Merkle
 								  UINT64_FORMAT, log->size, new->size));
 	log_root(log, old_size, old_root);
 	if (!merkle_consistency_ok(old_size, new->size, old_root, new->root, proof, count))
-		raise_log_damage(psprintf("the nodes of the tree do not give the root of the checkpoint of size "
-								  UINT64_FORMAT, new->size));
+		raise_log_damage(psprintf("the nodes of the tree do not give the root of the checkpoint"
+								  " of size " UINT64_FORMAT, new->size));
 }
 
 /*

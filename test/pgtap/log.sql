@@ -62,7 +62,7 @@ select matches(pg_temp.error_of('select runlink_checkpoint()'), '^55000 there is
 select runlink_enable_sealing() \g /dev/null
 select pg_temp.sealed_trace('early') \g /dev/null
 select is(pg_temp.proof_of('early'), 'VERIFIED sealed', 'without a log a trace is sealed and no more');
-select is(pg_temp.error_of(q), e'55000 there is no log\nSeals are kept, and nothing was made of them that an outsider could hold.\n'
+select is(pg_temp.error_of(q), e'55000 there is no log\nSeals are kept, but nothing that an outsider could hold.\n'
     'Call runlink_create_log(origin) as a superuser.', q)
 from unnest('{"select runlink_checkpoint()","select runlink_inclusion_proof(''run of early'')","select runlink_consistency_proof(0, 0)"}'::text[]) as q;
 
@@ -268,7 +268,7 @@ select is(runlink_verify_inclusion(null, 0, 1, '{}', sha256('')), null, 'NULL is
 select matches(pg_temp.error_of(format('select runlink_consistency_proof(%s, %s)', old, new)), error, error)
 from (values ('null', '1', '^22004 old must not be null'), ('1', 'null', '^22004 new must not be null'), ('-1', '1', '^22023 old must not be negative'),
   ('6', '5', '^22023 old must not be above new'),
-  ('0', '71', '^22023 there is no checkpoint of size 71\nThe newest is of size 70\.\nSee runlink.checkpoint for their sizes, '),
+  ('0', '71', '^22023 there is no checkpoint of size 71\nThe newest is of size 70\.\nSee runlink.checkpoint for their sizes'),
   ('0', '2', '^22023 there is no checkpoint of size 2\n')) as v(old, new, error);
 select is(pg_temp.try(current_user, q), '22004', q) from unnest('{select runlink_inclusion_proof(null)}'::text[]) as q;
 select is(pg_temp.try(current_user, $$ select runlink_inclusion_proof('') $$), '22023', 'run_id is checked as by runlink_proof');
