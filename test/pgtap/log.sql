@@ -352,5 +352,23 @@ from (values
 select matches(pg_temp.error_of($$ select pg_temp.after_tampering('insert into runlink.log select now(), ''other''', 't10') $$),
   '^XX001 the log is damaged\nIn schema runlink, table log has more than one row\.\n', 'a second log put beside it is an error');
 
+-- A superuser who rewrites a step and seals it anew, or does away with a trace's seals.
+select pg_temp.sealed_trace(t) from unnest('{rewritten,resealed,emptied,archived}'::text[]) as t \g /dev/null
+select runlink_checkpoint() \g /dev/null
+select pg_temp.tamper($$ update app.aos_trace_steps set params = '{"i": "other"}' where trace_id = 'rewritten' $$),
+  pg_temp.tamper($$ delete from runlink.seal where trace_id in ('rewritten', 'resealed', 'emptied') $$),
+  pg_temp.tamper($$ delete from app.aos_trace_steps where trace_id in ('emptied', 'archived') $$),
+  pg_temp.tamper($$ insert into app.aos_traces_archive select * from app.aos_traces where trace_id = 'archived' $$),
+  pg_temp.tamper($$ delete from app.aos_traces where trace_id = 'archived' $$) \g /dev/null
+select is((select string_agg(trace_id, ' ' order by trace_id) from runlink_seal_pending()), 'emptied resealed rewritten', 'everything is sealed anew');
+select matches(pg_temp.proof_of('rewritten'), '^FAILED sealed seal 0 is not the one that entered the log as entry \d+$', 'rewritten and sealed anew: told by the log');
+select matches(pg_temp.proof_of('resealed'), '^FAILED sealed seal 0 is not the one that entered the log as entry \d+$', 'so is the same step sealed later than it was');
+select runlink_checkpoint() \g /dev/null
+select matches(pg_temp.proof_of('rewritten'), '^FAILED sealed seal 0 is not the one that entered the log as entry \d+$', 'and no checkpoint launders it');
+select pg_temp.tamper($$ delete from runlink.seal where trace_id = 'emptied' $$) \g /dev/null
+select matches(pg_temp.proof_of('emptied'), '^FAILED none seal 0, which entered the log as entry \d+, is missing$', 'a trace whose seals and steps are gone');
+select matches(pg_temp.proof_of('archived'), '^ARCHIVED logged 74 the application moved the trace to aos_traces_archive', 'an archived trace stays logged');
+select is((select count(*) from runlink_inclusion_proof('run of archived') where proof is not null), 1::bigint, 'and has its proof');
+
 select * from finish();
 rollback;
