@@ -122,8 +122,10 @@ is(size(), 1, 'what was sealed before enters');
 	$node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-T', 4, '-f', "$sealing\@6", '-f', "$checkpoint\@1", 'postgres' ], 'sealers and checkpoints at once');
 	my $since = substr(slurp_file($node->logfile), length $log);
 	unlike($since, qr/ERROR|WARNING|FATAL/, 'none fails');
-	my @waits = $since =~ /still waiting for \w+ on .*\n.*\n?.*STATEMENT:  (.*)/g;
-	is(scalar(grep { !/runlink_checkpoint/ } @waits), 0, 'only checkpoints wait, for each other');
+	# A table that grows is another matter: whoever inserts waits a moment for that.
+	my $waits = qr/still waiting for (?!\w+ on extension)((?:(?!LOG:).)*?STATEMENT:  [^\n]*)/s;
+	ok(scalar(grep { /STATEMENT.*runlink_checkpoint/ } $log =~ /$waits/g), 'the server tells of waits, as of the checkpoint above');
+	is(join('; ', grep { !/STATEMENT.*runlink_checkpoint/ } $since =~ /$waits/g), '', 'only checkpoints wait, for each other');
 	my $size = size();
 	is(on_primary('select count(*) from runlink.unlogged'), 0, 'everything entered');
 	is(on_primary('select count(*) = count(distinct (trace_id, seal_no)) and count(*) = max(entry) + 1 from runlink.log_entry'), 't', 'once');
