@@ -2,8 +2,7 @@
 -- columns, what it depends on, and where it lives.
 
 begin;
-select plan(333);
-select plan(327);
+select plan(339);
 set local client_min_messages = warning;
 
 create schema app;
