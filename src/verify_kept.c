@@ -76,14 +76,15 @@
 #define OF_FILTER .argument_count = FILTER_ARGUMENTS, .argument_types = {FILTER_TYPES}
 #define BY_LOOKUPS .planner_off = {"enable_hashjoin", "enable_mergejoin"}
 
+/* The rows as they lie: there is one for every trace. */
 static SavedQuery kept_query = {
-	.sql_template = "SELECT v.trace_id::pg_catalog.text, v.seal_no, " IS_GOOD ", v.verified_at,"
-	" v.findings OPERATOR(pg_catalog.>) 0 FROM runlink.verification v",
+	.sql_template = "SELECT verified_at, findings, seal_no, trace_id, verification_status"
+	" FROM runlink.verification",
 	.reads_whole_tables = true
 };
 
 static SavedQuery sealed_query = {
-	.sql_template = "SELECT trace_id::pg_catalog.text FROM runlink.seal",
+	.sql_template = "SELECT trace_id FROM runlink.seal",
 	.reads_whole_tables = true
 };
 
@@ -142,23 +143,42 @@ hash_of(Datum trace_id)
 	return hash_bytes_extended((const unsigned char *) VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), 0);
 }
 
+static bool
+is_good_status(Datum status)
+{
+	static const char *const good[] = {"VERIFIED", "ARCHIVED", "UNSUPPORTED"};
+	const text *value = DatumGetTextPP(status);
+
+	for (size_t i = 0; i < lengthof(good); i++)
+	{
+		if (VARSIZE_ANY_EXHDR(value) == strlen(good[i]) &&
+			memcmp(VARDATA_ANY(value), good[i], strlen(good[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 receive_kept(TupleTableSlot *slot, void *sink)
 {
 	Kept	   *kept = sink;
 	Datum	   *values = slot->tts_values;
+	TimestampTz verified_at;
 
 	slot_getallattrs(slot);
 	kept->traces++;
-	if (!slot->tts_isnull[1])
-		kept->seals += hash_of(values[0]) * (uint64) ((int64) DatumGetInt32(values[1]) + 1);
-	if (!DatumGetBool(values[2]))
+	if (!slot->tts_isnull[2])
+		kept->seals += hash_of(values[3]) * (uint64) ((int64) DatumGetInt32(values[2]) + 1);
+	if (DatumGetInt64(values[1]) > 0)
+		return;
+	if (DatumGetInt64(values[1]) < 0 || !is_good_status(values[4]))
 	{
-		kept->odd = kept->odd || !DatumGetBool(values[4]);
+		kept->odd = true;
 		return;
 	}
-	if (kept->good == 0 || DatumGetTimestampTz(values[3]) < kept->since)
-		kept->since = DatumGetTimestampTz(values[3]);
+	verified_at = DatumGetTimestampTz(values[0]);
+	if (kept->good == 0 || verified_at < kept->since)
+		kept->since = verified_at;
 	kept->good++;
 }
 
