@@ -1,5 +1,6 @@
 -- 50 traces of 20 steps come anew and are sealed; how long it takes to verify these alone, to keep that, and to
--- verify all. Prints names and seconds. psql variable: round, a number. Loaded after bench/fleet.sql.
+-- verify all. Prints names, and milliseconds by the clock and of processor time. psql variable: round, a number. Loaded after bench/fleet.sql and
+-- bench/fleet_sides.sql.
 
 set client_min_messages = warning;
 insert into aos_traces (
@@ -14,14 +15,15 @@ select 'trace_' || md5(format('new %s %s', :round, t)), n, 'skill_http_call', 'h
 from generate_series(1, 50) as t, generate_series(0, 19) as n join drawn as d using (n);
 update aos_traces set status = 'completed' where status = 'running';
 
-create function pg_temp.seconds_of(call text) returns double precision language plpgsql as $$
+create function pg_temp.time_of(side text, call text) returns text language plpgsql as $$
 declare
   begun timestamptz := clock_timestamp();
+  processor bigint := processor_time();
 begin
   execute call;
-  return extract(epoch from clock_timestamp() - begun);
+  return format('%s %s %s', side, extract(epoch from clock_timestamp() - begun) * 1000, (processor_time() - processor) / 1e6);
 end $$;
-select 'new_first', pg_temp.seconds_of('select * from runlink_verify()');
-select 'new_again', pg_temp.seconds_of('select * from runlink_verify()');
-select 'new_tick', pg_temp.seconds_of('select * from runlink_tick()');
-select 'full', pg_temp.seconds_of('select * from runlink_verify(full => true)');
+select pg_temp.time_of('new_first', 'select * from runlink_verify()');
+select pg_temp.time_of('new_again', 'select * from runlink_verify()');
+select pg_temp.time_of('new_tick', 'select * from runlink_tick()');
+select pg_temp.time_of('full', 'select * from runlink_verify(full => true)');

@@ -119,6 +119,8 @@ extern void put_finding(Verify *verify, const VerifyFinding *finding);
 extern void put_suspect(Verify *verify, const text *trace_id);
 extern void tell_progress(Verify *verify);
 extern char *guarded(Verify *verify, GuardedWork work, void *argument);
+extern void verify_everything(Verify *verify);
+extern void verify_suspects(Verify *verify);
 extern TraceVerdict verify_trace_guarded(Verify *verify, text *trace_id);
 extern bool has_filter(const VerifyFilter *filter);
 

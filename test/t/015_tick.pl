@@ -8,7 +8,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 my $root = "$FindBin::RealBin/../..";
 my $pkglibdir = `pg_config --pkglibdir`;
@@ -186,27 +186,29 @@ setup('app', 100);
 		'which is as it should be');
 }
 
-# Interrupted at any point, a tick leaves nothing behind.
-foreach my $after (0, 0.01, 0.03, 0.1)
+# Interrupted in the middle, a tick leaves nothing behind. It waits there for a lock on the archive, where it looks for a trace
+# that is missing from aos_traces.
+setup('killed', 50);
+ask(q{set session_replication_role = replica; delete from aos_traces where trace_id = 'trace 25'}, 'killed');
+foreach my $end ('pg_terminate_backend', 'pg_cancel_backend')
 {
-	my ($stdout, $stderr, $in) = ('', '', "set application_name = 'killed'; select count(*) from runlink_tick();\n");
-	my $before = ask($verified);
+	my ($stdout, $stderr) = ('', '');
+	my $lock = $node->background_psql('killed');
+	my $waiting = q{from pg_stat_activity where application_name = 'killed' and wait_event_type = 'Lock'};
 
-	add('app', "killed $after", 150);
-	my $killed = IPC::Run::start([ 'psql', '-X', '-A', '-t', '-h', $node->host, '-p', $node->port, 'app' ], '<', \$in, '>', \$stdout, '2>', \$stderr);
-	for (1 .. 1000)
-	{
-		last if ask(q{select count(*) from pg_stat_activity where application_name = 'killed' and (query ~ 'tick' or state = 'idle')});
-		sleep 0.002;
-	}
-	sleep $after;
-	ask(q{select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'killed'});
+	$lock->query_safe('begin; lock table aos_traces_archive in access exclusive mode');
+	my $killed = IPC::Run::start([ 'psql', '-X', '-h', $node->host, '-p', $node->port, '-d', 'killed',
+		'-c', "set application_name = 'killed'", '-c', "set statement_timeout = '60s'", '-c', 'select * from runlink_tick()' ],
+		'>', \$stdout, '2>', \$stderr);
+	ok($node->poll_query_until('postgres', "select count(*) = 1 $waiting"), 'a tick is in the middle');
+	ask("select $end(pid) $waiting");
 	$killed->finish;
-	my $kept = ask($verified) - $before;
-	ok($kept == 0 || $kept == 150, "after $after s: all or nothing, $kept");
-	ask($tick);
-	is(ask($verified), $before + 150, 'and the next tick does what was not done');
+	$lock->quit;
+	like($stderr, qr/terminating connection|canceling statement/, "it ends by $end");
+	is(ask('select count(*) from runlink.verification', 'killed') . ' ' . ask('select count(*) from runlink.unverified', 'killed'), '0 50',
+		'and nothing is done');
 }
+is(ask($tick, 'killed'), '0|49|1|0|0|1|0', 'the next tick does it');
 
 # Restored, the answers are those of the database that was dumped, and hold for its seals.
 {
