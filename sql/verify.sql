@@ -21,8 +21,8 @@ cannot be known. Traces that runlink_tick() verified before are not read again, 
 In: tenant_id, any string but '''' (22023), for the traces recorded for that tenant and those that are
 filed under it now, NULL: all; since and until, for traces sealed (their newest seal) at since or later
 and before until; a trace without seal goes by its started_at in aos_traces, which is not protected as a
-seal''s time is, and by none where it is not there. NULL: any time. full, NULL as false: false leaves out the traces that were
-verified without a finding and neither sealed nor recorded any further since, by runlink.verification, and
+seal''s time is, and by none where it is not there. NULL: any time.
+full, NULL as false: false leaves out the traces that were verified without a finding and neither sealed nor recorded any further since, by runlink.verification, and
 does not look for traces and steps of which nothing was recorded; a notice says how many traces are left
 out, since when. What was changed in them meanwhile is not seen: full => true reads everything. So does
 full => false where no verification is kept, or more than an eighth of the traces would be read again.
@@ -42,8 +42,8 @@ unreadable: found is the error that reading ended in, of a trace, or of a block 
 trace_unknown: steps of a trace that is neither in aos_traces nor recorded; row_count: aos_trace_steps
 has another number of rows than are found by their trace_id, as with a damaged index. The latter two are
 looked for where nothing narrows the call and everything is read.
-A trace that is read has a row exactly where its proof is FAILED or UNSEALED, or its seals are damaged. What is
-skipped (archived traces, traces without steps) has none; runlink_verify_summary counts it.
+A trace that is read has a row exactly where its proof is FAILED or UNSEALED, or its seals are damaged.
+What is skipped (archived traces, traces without steps) has none; runlink_verify_summary counts it.
 Damage never ends it: errors of what is read (classes 22, 54, 58 and XX) are findings.
 Errors: the caller may not read schema runlink and its tables, or row-level security hides rows of
 aos_traces, aos_trace_steps or aos_traces_archive from it (42501); sealing was never enabled, or the
