@@ -22,7 +22,8 @@ In: tenant_id, any string but '''' (22023), for the traces recorded for that ten
 filed under it now, NULL: all; since and until, for traces sealed (their newest seal) at since or later
 and before until; a trace without seal goes by its started_at in aos_traces, which is not protected as a
 seal''s time is, and by none where it is not there. NULL: any time.
-full, NULL as false: false leaves out the traces that were verified without a finding and neither sealed nor recorded any further since, by runlink.verification, and
+full, NULL as false: false leaves out the traces that were verified without a finding and neither
+sealed nor recorded any further since, by runlink.verification, and
 does not look for traces and steps of which nothing was recorded; a notice says how many traces are left
 out, since when. What was changed in them meanwhile is not seen: full => true reads everything. So does
 full => false where no verification is kept, or more than an eighth of the traces would be read again.
