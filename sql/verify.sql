@@ -43,7 +43,8 @@ unreadable: found is the error that reading ended in, of a trace, or of a block 
 trace_unknown: steps of a trace that is neither in aos_traces nor recorded; row_count: aos_trace_steps
 has another number of rows than are found by their trace_id, as with a damaged index. The latter two are
 looked for where nothing narrows the call and everything is read.
-A trace that is read has a row exactly where its proof is FAILED or UNSEALED, or its seals are damaged.
+A trace that is read has a row exactly where its proof is FAILED or UNSEALED, or its seals are damaged;
+but for the log, which is not looked at here: runlink_verify_checkpoint() does that for all of it.
 What is skipped (archived traces, traces without steps) has none; runlink_verify_summary counts it.
 Damage never ends it: errors of what is read (classes 22, 54, 58 and XX) are findings.
 Errors: the caller may not read schema runlink and its tables, or row-level security hides rows of

@@ -8,34 +8,14 @@
  */
 #include "compat.h"
 
-#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
 
+#include "auditor.h"
 #include "verify.h"
-
-/* Raises an error unless the caller may read all of the state. */
-static void
-require_state_readable(const Verifier *verifier)
-{
-	const State *state = verifier->checker.state;
-	bool		readable = pg_namespace_aclcheck(get_namespace_oid(STATE_SCHEMA, false), GetUserId(),
-												 ACL_USAGE) == ACLCHECK_OK;
-
-	for (int id = 0; id < STATE_TABLE_COUNT; id++)
-		readable = readable &&
-			pg_class_aclcheck(state->relids[id], GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-	if (!readable)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for schema %s", STATE_SCHEMA),
-				 errdetail("%s reads leaves and seals of every tenant as role \"%s\".",
-						   verifier->call->name, GetUserNameFromId(GetUserId(), false)),
-				 errhint("Grant USAGE on schema %s and SELECT on its tables to auditors.", STATE_SCHEMA)));
-}
 
 /* A row that row-level security hides would be told as missing. */
 static void
@@ -72,7 +52,7 @@ verifier_begin(Verifier *verifier, Oid function, const AppCall *call)
 				 errmsg("there is no state to verify against"),
 				 errdetail("In the way: %s.", verifier->checker.obstacle),
 				 errhint("Call runlink_enable_sealing() as a superuser.")));
-	require_state_readable(verifier);
+	require_auditor(verifier->checker.state, verifier->call->name);
 	require_no_row_security(verifier);
 	verifier->chunk_context = AllocSetContextCreate(CurrentMemoryContext, "verified seals",
 													ALLOCSET_DEFAULT_SIZES);

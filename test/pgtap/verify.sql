@@ -184,7 +184,7 @@ create function pg_temp.found_by(caller name) returns text language sql as $$
   select pg_temp.ask(caller, 'select coalesce(string_agg(finding, '', ''), ''nothing'') from app.runlink_verify()')
 $$;
 select matches(pg_temp.found_by('runlink_test_reader'),
-  '^42501 permission denied for schema runlink\nrunlink_verify reads leaves and seals of every tenant as role "runlink_test_reader"\.\nGrant USAGE on schema runlink and SELECT on its tables to auditors\.$',
+  '^42501 permission denied for schema runlink\nrunlink_verify reads what is recorded of every tenant as role "runlink_test_reader"\.\nGrant USAGE on schema runlink and SELECT on its tables to auditors\.$',
   'a reader of the application is refused');
 grant usage on schema runlink to runlink_test_auditor;
 grant select on all tables in schema runlink to runlink_test_auditor;

@@ -277,7 +277,7 @@ $$;
 select pg_temp.make_trace('last', 'tenant-a', 1) \g /dev/null
 select is(pg_temp.ticked_by('runlink_test_auditor'), e'42501 permission denied for function runlink_tick\n\n', 'nobody may who was not told so');
 grant execute on function app.runlink_tick(bigint) to runlink_test_auditor;
-select matches(pg_temp.ticked_by('runlink_test_auditor'), '^42501 permission denied for schema runlink\nrunlink_tick reads leaves and seals of every tenant', 'nor who is no auditor');
+select matches(pg_temp.ticked_by('runlink_test_auditor'), '^42501 permission denied for schema runlink\nrunlink_tick reads what is recorded of every tenant', 'nor who is no auditor');
 grant usage on schema runlink to runlink_test_auditor;
 grant select on all tables in schema runlink to runlink_test_auditor;
 alter table aos_trace_steps enable row level security;
