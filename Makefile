@@ -65,7 +65,7 @@ SQL_PARTS = \
 	sql/report.sql
 
 DATA_built = sql/runlink--$(EXTVERSION).sql
-SCRIPTS = tools/runlink-verify
+SCRIPTS = tools/runlink-verify tools/runlink-sign-checkpoint
 DATA := $(wildcard sql/runlink--*--*.sql)
 
 # The server's headers count as system headers: -Wextra is for our own code.

@@ -224,11 +224,15 @@ my $foreign = PostgreSQL::Test::Utils::tempdir;
 }
 refuses($node, $foreign, 1, qr/nothing was signed/, 'a held checkpoint of another origin', '--key', "$shown/log.pem");
 
-# Without the verifier, nothing is signed.
+# Without the verifier, nothing is signed: neither beside the signer nor in a PATH that has all else.
 my $alone = PostgreSQL::Test::Utils::tempdir;
+my @path = split /:/, $ENV{PATH};
+my ($psql) = grep { -x } map { "$_/psql" } @path;
+symlink $psql, "$alone/psql";
+my $without = join ':', $alone, grep { !-x "$_/runlink-verify" } @path;
 copy($sign[0], "$alone/sign");
 chmod 0755, "$alone/sign";
-($status, $stdout, $stderr) = run_in($alone, $node, "$alone/sign", @sign[ 1 .. $#sign ], $store);
+($status, $stdout, $stderr) = run_in($alone, $node, 'env', "PATH=$without", "$alone/sign", @sign[ 1 .. $#sign ], $store);
 is($status, 2, 'without runlink-verify nothing is signed');
 like($stderr, qr/there is no runlink-verify, so nothing can be checked, and nothing is signed/, 'and it says so');
 
