@@ -56,7 +56,8 @@ require_package_reader(const Run *run, const State *state, const AppCall *call)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("row-level security hides rows of %s",
 						quote_qualified_identifier(run->binding->schema, hidden)),
-				 errdetail("%s reads it as role \"%s\", to whom a step that is hidden would seem to be gone.",
+				 errdetail("%s reads it as role \"%s\", to whom a step that is hidden would seem "
+					"to be gone.",
 						   call->name, GetUserNameFromId(GetUserId(), false)),
 				 errhint("Call it as the owner of the table or as a role with BYPASSRLS.")));
 }
@@ -103,14 +104,18 @@ omit_beside_traces(Package *package, int64 trace_count)
 	const char *hidden = hidden_table(package->run->binding, false);
 
 	add_omission(omissions, "evidence_not_hashed",
-				 "what is linked to the run is shown as the application's tables had it: no leaf covers it", NULL, 0);
+				 "what is linked to the run is shown as the application's tables had it: no leaf "
+					"covers it", NULL, 0);
 	if (!package->payloads)
-		add_omission(omissions, "payloads", "payloads and salts were left out: their digests are here", NULL, 0);
+		add_omission(omissions, "payloads", "payloads and salts were left out: their digests are "
+			"here", NULL, 0);
 	if (trace_count == 0)
-		add_omission(omissions, "no_trace", "the run has no trace: nothing of it was recorded", NULL, 0);
+		add_omission(omissions, "no_trace", "the run has no trace: nothing of it was "
+			"recorded", NULL, 0);
 	if (hidden != NULL)
 		add_omission(omissions, "row_level_security",
-					 psprintf("row-level security hides rows, of %s for one, from the role that made the package", hidden),
+					 psprintf("row-level security hides rows, of %s for one, from the role that "
+						"made the package", hidden),
 					 NULL, 0);
 	if (package->checker.state == NULL)
 		add_omission(omissions, "no_state", package->checker.obstacle, NULL, 0);

@@ -149,12 +149,14 @@ jsonb_of_text(const text *value)
 		: jsonb_from_string(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 }
 
-/* Names what a package does not have or does not prove; trace_id may be NULL, count 0: none is told. */
+/* Names what a package lacks or does not prove; trace_id may be NULL, count 0 is not told. */
 void
-add_omission(JsonbList *omissions, const char *what, const char *why, const text *trace_id, int64 count)
+add_omission(JsonbList *omissions, const char *what, const char *why, const text *trace_id,
+			 int64 count)
 {
 	JsonbMember members[4] = {
-		{"what", jsonb_from_string(what, strlen(what))}, {"why", jsonb_from_string(why, strlen(why))}
+		{"what", jsonb_from_string(what, strlen(what))},
+		{"why", jsonb_from_string(why, strlen(why))}
 	};
 	int			used = 2;
 

@@ -67,7 +67,7 @@ for_each_seal(const State *state, const Encoding *encodings, text *trace_id,
 	return damage;
 }
 
-/* Appends a seal: its text, with the indexes of the steps that it adds, if wanted, as a last member. */
+/* Appends a seal: its text, if wanted with the indexes of the steps that it adds. */
 char *
 append_seal_json(Canonical *canonical, char *to, const Seal *seal, bool with_steps)
 {

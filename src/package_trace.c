@@ -32,12 +32,17 @@ static const struct
 	const char *what;
 	const char *why;
 }			counted[COUNTS] = {
-	[COUNT_ALTERED] = {"steps_altered", "their rows do not give the leaves that were recorded: these are shown, with the values of the rows"},
+	[COUNT_ALTERED] = {"steps_altered", "their rows do not give the leaves that were recorded: "
+		"these are shown, with the values of the rows"},
 	[COUNT_MISSING] = {"steps_missing", "their leaves are there, their rows are gone"},
-	[COUNT_INSERTED] = {"steps_inserted", "they came after the trace was sealed as ended, or are a second row of a step"},
-	[COUNT_UNSEALED] = {"steps_unsealed", "they have neither leaf nor seal: nothing speaks for them"},
-	[COUNT_NOT_SEALED] = {"steps_not_sealed", "their leaves were recorded, and no seal holds them yet"},
-	[COUNT_BACKFILLED] = {"steps_backfilled", "their leaves were made later than their rows: what was changed before is not covered"},
+	[COUNT_INSERTED] = {"steps_inserted", "they came after the trace was sealed as ended, or are "
+		"a second row of a step"},
+	[COUNT_UNSEALED] = {"steps_unsealed", "they have neither leaf nor seal: nothing speaks for "
+		"them"},
+	[COUNT_NOT_SEALED] = {"steps_not_sealed", "their leaves were recorded, and no seal holds them "
+		"yet"},
+	[COUNT_BACKFILLED] = {"steps_backfilled", "their leaves were made later than their rows: what "
+		"was changed before is not covered"},
 	[COUNT_ERASED] = {"steps_erased", "their payload was erased by an administrator"},
 };
 
@@ -145,9 +150,11 @@ omit_whereabouts(Steps *steps, const Trace *trace, const TraceFindings *found)
 	const Run  *run = steps->package->run;
 
 	if (steps->archived)
-		omit(steps, "trace_archived", "the application archived the trace: its steps are gone, only their leaves are here", 0);
+		omit(steps, "trace_archived", "the application archived the trace: its steps are gone, "
+			"only their leaves are here", 0);
 	else if (trace->where == TRACE_ARCHIVED)
-		omit(steps, "trace_not_archived", "the trace is in aos_traces_archive, but its steps are not gone", 0);
+		omit(steps, "trace_not_archived", "the trace is in aos_traces_archive, but its steps are "
+			"not gone", 0);
 	if (trace->where == TRACE_GONE)
 		omit(steps, "trace_gone", "the trace is missing from aos_traces", 0);
 	if (trace->where == TRACE_MOVED)
@@ -179,7 +186,8 @@ omit_rungs(Steps *steps, const PackageLog *log)
 		if (log->entry.seal_no != seals->seals[seals->count - 1].seal_no)
 			omit(steps, "not_logged", "the newest seal of the trace is not the one in the log", 0);
 		if (!log->is_signed)
-			omit(steps, "not_signed", "no registered key has signed a checkpoint over the trace's entry in the log", 0);
+			omit(steps, "not_signed", "no registered key has signed a checkpoint over the trace's "
+				"entry in the log", 0);
 	}
 }
 

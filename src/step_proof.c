@@ -284,22 +284,27 @@ omissions_of(const StepProof *proof, StepVerdict verdict, bool payload, bool is_
 	JsonbList	list;
 
 	jsonb_list_begin(&list);
-	add_omission(&list, "other_steps", "the other steps of the trace are here as hashes only", NULL, 0);
+	add_omission(&list, "other_steps", "the other steps of the trace are here as hashes "
+		"only", NULL, 0);
 	if (!payload)
-		add_omission(&list, "payloads", "the payload and its salt were left out: its digest is here", NULL, 0);
+		add_omission(&list, "payloads", "the payload and its salt were left out: its digest is "
+			"here", NULL, 0);
 	if (verdict == STEP_ALTERED)
-		add_omission(&list, "steps_altered", "the row does not give the leaf that was sealed", NULL, 1);
+		add_omission(&list, "steps_altered", "the row does not give the leaf that was "
+			"sealed", NULL, 1);
 	if (verdict == STEP_MISSING)
 		add_omission(&list, "steps_missing", "the leaf is there, the row is gone", NULL, 1);
 	if (verdict == STEP_ERASED)
 		add_omission(&list, "steps_erased", "the payload was erased by an administrator", NULL, 1);
 	if (proof->is_backfilled)
 		add_omission(&list, "steps_backfilled",
-					 "the leaf was made later than the row: what was changed before is not covered", NULL, 1);
+					 "the leaf was made later than the row: what was changed before is not "
+						"covered", NULL, 1);
 	if (!is_logged)
 		add_omission(&list, "not_logged", "the seal is not under a checkpoint of the log", NULL, 0);
 	else if (!proof->log.is_signed)
-		add_omission(&list, "not_signed", "no registered key has signed a checkpoint over the seal", NULL, 0);
+		add_omission(&list, "not_signed", "no registered key has signed a checkpoint over the "
+			"seal", NULL, 0);
 	return jsonb_list_end(&list);
 }
 
