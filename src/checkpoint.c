@@ -379,7 +379,7 @@ keep_checkpoint(const State *state, const Checkpoint *checkpoint)
  * Takes the seals that wait into the log, and returns the checkpoint to be signed.
  */
 Datum
-runlink_checkpoint(PG_FUNCTION_ARGS)
+runlink_checkpoint(PG_FUNCTION_ARGS pg_attribute_unused())
 {
 	Growth	   *growth = palloc0(sizeof(Growth));
 	const char *obstacle = NULL;
