@@ -180,7 +180,7 @@ $source->safe_psql('latin1', qq{
 });
 is(not_ok($source, 'latin1'), 'database.encoding|wrong_type', 'LATIN1: the schema check names the encoding and nothing else');
 is($source->safe_psql('latin1', q{select level, expected, found, remedy is null, needed_by from runlink_schema_check() where check_id = 'database.encoding'}),
-	'required|UTF8|LATIN1|t|runlink_proof', 'LATIN1: what is found, and no remedy');
+	'required|UTF8|LATIN1|t|runlink_proof, runlink_verify, runlink_tick, runlink_report', 'LATIN1: what is found, and no remedy');
 ($stdout, $stderr) = session($source, 'latin1', qq{
 	set client_encoding = 'UTF8';
 	select title from runlink_evidence($run) where kind = 'run';
