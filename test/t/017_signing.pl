@@ -29,6 +29,7 @@ $node->safe_psql('postgres', qq{
 	\\i $root/test/fixture/schema.sql
 	\\i $root/test/fixture/defaults.sql
 	select runlink_enable_sealing();
+	select runlink_create_log('$name');
 });
 
 sub add_traces
