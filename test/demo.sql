@@ -158,6 +158,33 @@ select step_index, skill_name, verdict from runlink_proof_steps('run-linkage-tes
 
 \set ECHO none
 \echo
+\echo '== Can somebody outside check it'
+\echo
+\echo 'A superuser can rewrite leaves and seals too. So seals enter a log, an append-only tree, whose'
+\echo 'head is a checkpoint: three lines, to be signed and kept where nobody with this database gets at them.'
+\echo
+\set ECHO queries
+select runlink_create_log('example.com/runlink');
+
+select runlink_checkpoint();
+
+\set ECHO none
+\echo 'What it covers cannot be rewritten unseen by who holds it. An auditor without access to the database'
+\echo 'gets the run as a package, in one file. A verifier that shares no code with runlink hashes all of it'
+\echo 'anew, finds the edited step, and says what it cannot know, as nothing here is signed:'
+\echo
+\pset format unaligned
+\pset tuples_only on
+\set ECHO queries
+select runlink_package('run-linkage-test-001') \g run.json
+\set ECHO none
+\echo '$ runlink-verify run.json --run run-linkage-test-001'
+\! tools/runlink-verify run.json --run run-linkage-test-001
+\pset tuples_only off
+\pset format wrapped
+
+\set ECHO none
+\echo
 \echo '== All of it as a report'
 \echo
 \echo 'runlink_report gives the whole in Markdown, HTML or JSON, from one snapshot. It begins:'
