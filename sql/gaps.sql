@@ -86,8 +86,8 @@ level, domain (activity, incidents, policies, controls, logs), title, run_id (th
 also where there is no such run, else the one that is proposed; NULL where none can be told), tenant_id (of
 the record), source_table, record_id, detail (what was found, which writer to mend, why there is no remedy),
 remedy (one statement without a semicolon, fit for \gexec, that changes nothing but what was shown, or seals what
-is not sealed of the run; NULL where mending would invent or alter evidence), confidence (certain: the rows alone prove it; likely: it follows from a
-legacy or indirect link; unknown: it cannot be decided here), proposed_run_id. No row: no gap was found.
+is not sealed of the run; NULL where mending would invent or alter evidence), confidence (certain: the rows
+alone prove it; likely: it follows from a legacy or indirect link; unknown: it cannot be decided here), proposed_run_id. No row: no gap was found.
 Nothing is changed unless a remedy is run. What is told of no run is only in the answer about the whole database.
 Errors: a table that is missing (42P01), lacks a column (42703), has a column of a wrong type (42804) or may
 not be read (42501), a relation of its name that is no table or view (42809), a run that is not unique in a

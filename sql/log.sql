@@ -88,8 +88,8 @@ Out: a line ''old'' and the size, the consistency proof (RFC 6962), a hash a lin
 line, and the checkpoint of size new as a note with the signatures that registered keys made, the log''s
 own first, at most 16.
 Errors: old or new is NULL (22004); old is negative or above new, or no checkpoint is of size new
-(22023); there is no log, or the state is not as runlink made it (55000); no USAGE on schema runlink or no SELECT
-on its tables (42501); the proof does not lead to the checkpoint''s root, or a node is missing (XX001).
+(22023); there is no log, or the state is not as runlink made it (55000); no USAGE on schema runlink or
+no SELECT on its tables (42501); the proof does not lead to the checkpoint''s root, or a node is missing (XX001).
 Reads one snapshot, some dozen rows however long the log is; ACCESS SHARE locks as any SELECT.
 Stable, parallel restricted; works on a standby.';
 

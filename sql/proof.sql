@@ -86,7 +86,8 @@ not as recorded, else these are altered; inserted: there without leaf or seal in
 as ended, or a second row of one step_index; unsealed: without leaf or seal in any other trace; erased:
 runlink_erase() erased its payload, and its row is what was left then, which is no damage),
 leaf_hash (of the step as it is; NULL where there is nothing to compare with, and of an erased step that
-had an input_hash or output_hash), sealed_leaf_hash (as recorded or sealed). Steps of archived traces are gone and give no row.
+had an input_hash or output_hash), sealed_leaf_hash (as recorded or sealed). Steps of archived traces
+are gone and give no row.
 Reads, locks, volatility and parallel mark as runlink_proof.';
 
 create function runlink_proof_json(run_id text, tenant_id text default null)

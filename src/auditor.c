@@ -18,7 +18,8 @@
 void
 require_auditor(const State *state, const char *call)
 {
-	bool		readable = pg_namespace_aclcheck(get_namespace_oid(STATE_SCHEMA, false), GetUserId(),
+	bool		readable = pg_namespace_aclcheck(get_namespace_oid(STATE_SCHEMA, false),
+												 GetUserId(),
 												 ACL_USAGE) == ACLCHECK_OK;
 
 	for (int id = 0; id < STATE_TABLE_COUNT; id++)
@@ -30,5 +31,6 @@ require_auditor(const State *state, const char *call)
 				 errmsg("permission denied for schema %s", STATE_SCHEMA),
 				 errdetail("%s reads what is recorded of every tenant as role \"%s\".",
 						   call, GetUserNameFromId(GetUserId(), false)),
-				 errhint("Grant USAGE on schema %s and SELECT on its tables to auditors.", STATE_SCHEMA)));
+				 errhint("Grant USAGE on schema %s and SELECT on its tables to auditors.",
+						 STATE_SCHEMA)));
 }

@@ -120,7 +120,8 @@ check_origin(text *origin)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("origin %s", fault),
-				 errdetail("It is the first line of each checkpoint, and names the key that signs it."),
+				 errdetail("It is the first line of each checkpoint, and names the key "
+						   "that signs it."),
 				 errhint("Pass a name that no other log has, such as 'example.com/audit'.")));
 }
 
@@ -194,7 +195,8 @@ raise_rolled_back(const Log *log, uint64 size, const char *what)
 			 errmsg("ROLLED_BACK: entries of the log are gone that a checkpoint of it covered"),
 			 errdetail("The log has " UINT64_FORMAT " entries; %s is of size " UINT64_FORMAT ".",
 					   log->size, what, size),
-			 errhint("The database, or schema %s, seems to be of an earlier time. doc/operating.md says"
+			 errhint("The database, or schema %s, seems to be of an earlier time. "
+					 "doc/operating.md says"
 					 " how this log is ended and another begun.", STATE_SCHEMA)));
 }
 
@@ -213,7 +215,8 @@ check_shown(const Log *log, uint64 size, const uint8 root[SHA256_BYTES], const c
 				 errmsg("FORKED: the log has another root than a checkpoint of it"),
 				 errdetail("The log has " UINT64_FORMAT " entries; over the first " UINT64_FORMAT
 						   " of them its root is not that of %s.", log->size, size, what),
-				 errhint("What was logged was changed since, or this is a copy of a database whose log went"
+				 errhint("What was logged was changed since, or this is a copy of a database "
+						 "whose log went"
 						 " on elsewhere. See doc/operating.md.")));
 }
 
@@ -238,7 +241,8 @@ read_shown(const Log *log, KeptQuery *query, Shown **shown)
 		HeapTuple	row = SPI_tuptable->vals[i];
 
 		(*shown)[i].size = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-		copy_bytes((*shown)[i].root, SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull), SHA256_BYTES);
+		copy_bytes((*shown)[i].root, SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull),
+				   SHA256_BYTES);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return count;
@@ -288,10 +292,11 @@ leave_out(Growth *growth, const Datum *taken, const char *why)
 
 	state_insert(growth->state->relids[STATE_UNLOGGED], values, isnull);
 	if (growth->left_out++ == 0)
-		growth->first_left_out = MemoryContextStrdup(GetMemoryChunkContext(growth),
-													 psprintf("Seal %d of trace \"%s\" %s.",
-															  DatumGetInt32(values[0]),
-															  id_for_message(DatumGetTextPP(values[1])), why));
+		growth->first_left_out =
+			MemoryContextStrdup(GetMemoryChunkContext(growth),
+								psprintf("Seal %d of trace \"%s\" %s.",
+										 DatumGetInt32(values[0]),
+										 id_for_message(DatumGetTextPP(values[1])), why));
 }
 
 /* Adds a seal that was taken. */
@@ -354,7 +359,8 @@ grow(const Log *log, Growth *growth)
 	if (growth->left_out > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg_plural("%lld seal did not enter the log", "%lld seals did not enter the log",
+				 errmsg_plural("%lld seal did not enter the log",
+							   "%lld seals did not enter the log",
 							   growth->left_out, (long long) growth->left_out),
 				 errdetail("%s", growth->first_left_out),
 				 errhint("See runlink_verify(). A later checkpoint takes in what is mended.")));

@@ -544,7 +544,8 @@ step_payload_digest(const Encoding *encoding, const Datum *values, const bool *i
 
 	to = canonical_literal(scratch, to, "runlink-payload/v1\n");
 	to = canonical_bytes(scratch, to, salt, SALT_BYTES);
-	to = append_values(scratch, to, encoding->in_hash_order, encoding->payload_count, values, isnull);
+	to = append_values(scratch, to, encoding->in_hash_order, encoding->payload_count, values,
+					   isnull);
 	if (to == NULL)
 		return false;
 	canonical_end(scratch, to);

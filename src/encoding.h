@@ -53,8 +53,8 @@ extern bool step_leaf_of_digest(const Encoding *encoding, const Datum *values, c
 extern bool step_leaf(const Encoding *encoding, const Datum *values, const bool *isnull,
 					  const uint8 salt[SALT_BYTES], Canonical *scratch,
 					  uint8 leaf[SHA256_BYTES]);
-extern char *append_step_values(Canonical *canonical, char *to, const Encoding *encoding, bool payload,
-								const Datum *values, const bool *isnull);
+extern char *append_step_values(Canonical *canonical, char *to, const Encoding *encoding,
+								bool payload, 								const Datum *values, const bool *isnull);
 extern bool payload_is(const Encoding *encoding, const Datum *values, const bool *isnull,
 					   const char *canonical, Canonical *scratch);
 

@@ -123,7 +123,8 @@ check_arguments(FunctionCallInfo fcinfo)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("trace_id, step_index and reason must not be null"),
-					 errdetail("runlink_erase erases the payload of one step, for a reason that is kept."),
+					 errdetail("runlink_erase erases the payload of one step, for a reason "
+							   "that is kept."),
 					 errhint("runlink_proof_steps() tells the steps of a run.")));
 	}
 	reason = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -276,7 +277,8 @@ read_row(Erase *erase)
 	if (SPI_processed != 1)
 		REFUSE(erase, "has not one row",
 			   errdetail("The caller sees " UINT64_FORMAT " rows of it.", SPI_processed),
-			   errhint("It was archived or deleted, has a second row, or row-level security hides it."));
+			   errhint("It was archived or deleted, has a second row, or row-level "
+					   "security hides it."));
 	erase->tupdesc = SPI_tuptable->tupdesc;
 	erase->values = palloc(sizeof(Datum) * erase->tupdesc->natts);
 	erase->isnull = palloc(sizeof(bool) * erase->tupdesc->natts);
@@ -318,7 +320,8 @@ erase_hash(Erase *erase, Form_pg_attribute attribute, int position)
 {
 	if (attribute->attnotnull)
 		REFUSE(erase, "cannot be erased",
-			   errdetail("Column \"%s\" has a digest of its payload, by which the payload could be guessed, "
+			   errdetail("Column \"%s\" has a digest of its payload, by which the payload "
+						 "could be guessed, "
 						 "and may not be NULL.", NameStr(attribute->attname)),
 			   errhint("Let the column be NULL: ALTER TABLE ... ALTER COLUMN %s DROP NOT NULL.",
 					   quote_identifier(NameStr(attribute->attname))));
@@ -366,7 +369,8 @@ erase_values(Erase *erase, Relation table, StringInfo sql)
 	}
 	if (erase->erased_count == 0)
 		REFUSE(erase, "has nothing to erase",
-			   errdetail("Its columns of type json and jsonb, input_hash and output_hash are NULL."),
+			   errdetail("Its columns of type json and jsonb, input_hash and "
+						 "output_hash are NULL."),
 			   errhint("Other columns are not erased."));
 	if (!step_leaf(erase->encoding, erase->values, erase->isnull, erased_salt, leaf_scratch(),
 				   erase->leaf_as_erased))
@@ -402,7 +406,8 @@ check_erased_row(Erase *erase)
 	bool		ok;
 
 	read_row(erase);
-	ok = step_leaf(erase->encoding, erase->values, erase->isnull, erased_salt, leaf_scratch(), leaf) &&
+	ok = step_leaf(erase->encoding, erase->values, erase->isnull, erased_salt, leaf_scratch(),
+				   leaf) &&
 		memcmp(leaf, erase->leaf_as_erased, SHA256_BYTES) == 0;
 	for (int i = 0; i < erase->erased_count && ok; i++)
 	{
@@ -410,7 +415,8 @@ check_erased_row(Erase *erase)
 		char	   *value = SPI_getvalue(SPI_tuptable->vals[0], erase->tupdesc,
 										 SPI_fnumber(erase->tupdesc, name));
 
-		ok = is_payload_hash(name) ? value == NULL : value != NULL && strcmp(value, ERASED_PAYLOAD) == 0;
+		ok = is_payload_hash(name) ? value == NULL
+			: value != NULL && strcmp(value, ERASED_PAYLOAD) == 0;
 	}
 	if (!ok)
 		REFUSE(erase, "was not erased",
@@ -489,7 +495,8 @@ put_erased(ReturnSetInfo *rsinfo, const Erase *erase)
 										  false, TYPALIGN_INT);
 	char		hex[SHA256_BYTES * 2];
 	Datum		values[5] = {
-		PointerGetDatum(erase->trace_id), Int32GetDatum(erase->step_index), PointerGetDatum(columns),
+		PointerGetDatum(erase->trace_id), Int32GetDatum(erase->step_index),
+		PointerGetDatum(columns),
 		(Datum) 0, TimestampTzGetDatum(erase->erased_at)
 	};
 	bool		isnull[5] = {[3] = erase->hash_covered};

@@ -112,7 +112,8 @@ gives_sealed_leaf(const Erasure *erasure, const SealedStep *sealed, const Encodi
 				  const Datum *values, const bool *isnull, uint8 leaf[SHA256_BYTES], bool *has_leaf)
 {
 	*has_leaf = erasure->has_digest &&
-		step_leaf_of_digest(encoding, values, isnull, erasure->payload_digest, leaf_scratch(), leaf);
+		step_leaf_of_digest(encoding, values, isnull, erasure->payload_digest, leaf_scratch(),
+							leaf);
 	return *has_leaf ? memcmp(leaf, sealed->leaf, SHA256_BYTES) == 0
 		: !erasure->has_digest && covers_payload_hash(encoding);
 }

@@ -42,9 +42,12 @@ extern bool log_find(const Log *log, text *trace_id, LogEntry *entry);
 extern void log_tree(const Log *log, uint64 size, MerkleTree *tree);
 extern void log_root(const Log *log, uint64 size, uint8 root[SHA256_BYTES]);
 extern int	log_inclusion_proof(const Log *log, uint64 entry, uint64 size, MerkleProof proof);
-extern int	log_consistency_proof(const Log *log, uint64 old_size, uint64 new_size, MerkleProof proof);
-extern bool log_checkpoint_over(const Log *log, uint64 entry, bool is_signed, Checkpoint *checkpoint);
-extern const char *log_entry_damage(const Log *log, const LogEntry *entry, const Checkpoint *checkpoint);
+extern int	log_consistency_proof(const Log *log, uint64 old_size, uint64 new_size,
+								  MerkleProof proof);
+extern bool log_checkpoint_over(const Log *log, uint64 entry, bool is_signed,
+								Checkpoint *checkpoint);
+extern const char *log_entry_damage(const Log *log, const LogEntry *entry,
+									const Checkpoint *checkpoint);
 extern void append_log_note(StringInfo to, const Log *log, const Checkpoint *checkpoint);
 
 #endif							/* RUNLINK_LOG_H */

@@ -65,7 +65,8 @@ package_log(const State *state, text *trace_id, PackageLog *found)
 		!log_find(&log, trace_id, &found->entry))
 		return;
 	found->is_signed = log_checkpoint_over(&log, found->entry.entry, true, &found->checkpoint);
-	if (!found->is_signed && !log_checkpoint_over(&log, found->entry.entry, false, &found->checkpoint))
+	if (!found->is_signed &&
+		!log_checkpoint_over(&log, found->entry.entry, false, &found->checkpoint))
 		return;
 	found->found = true;
 	initStringInfo(&note);

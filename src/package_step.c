@@ -52,7 +52,7 @@ append_text(Canonical *canonical, char *to, const char *key, Datum value)
 	return canonical_text(canonical, to, DatumGetTextPP(value));
 }
 
-/* What runlink.erasure has of a step: who erased it, when and why, and the digest if it was kept. */
+/* What runlink.erasure has of a step: who erased it, when, why, and the digest if it was kept. */
 static char *
 append_erasure(Canonical *canonical, char *to, const State *state, text *trace_id, int32 step_index,
 			   PayloadDigest *digest)
@@ -86,7 +86,8 @@ append_values(Canonical *canonical, char *to, const PackageStep *step, bool payl
 	char	   *end = NULL;
 
 	if (step->values != NULL && step->encoding != NULL)
-		end = append_step_values(canonical, to, step->encoding, payload, step->values, step->isnull);
+		end = append_step_values(canonical, to, step->encoding, payload, step->values,
+								 step->isnull);
 	return end != NULL ? end : canonical_literal(canonical, canonical->data + before, "null");
 }
 
@@ -136,7 +137,8 @@ package_step(const PackageStep *step, const State *state, text *trace_id, bool p
 	else if (step->values != NULL && step->encoding != NULL)
 	{
 		digest.known = step->salt != NULL &&
-			step_payload_digest(step->encoding, step->values, step->isnull, step->salt, leaf_scratch(),
+			step_payload_digest(step->encoding, step->values, step->isnull, step->salt,
+								leaf_scratch(),
 								digest.hash);
 		if (payloads)
 			to = append_payload(writer, to, step);

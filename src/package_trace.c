@@ -194,7 +194,8 @@ omit_rungs(Steps *steps, const PackageLog *log)
 static void
 keep_checkpoint(Package *package, const PackageLog *log)
 {
-	if (!log->found || (package->checkpoint != NULL && log->checkpoint.size <= package->checkpoint_size))
+	if (!log->found || (package->checkpoint != NULL &&
+						log->checkpoint.size <= package->checkpoint_size))
 		return;
 	package->checkpoint_size = log->checkpoint.size;
 	package->checkpoint = MemoryContextStrdup(package->context, log->note);
@@ -254,7 +255,8 @@ add_package_trace(void *sink, const Trace *trace)
 						  &steps->seals);
 	for (int i = 0; i < steps->seals.count; i++)
 	{
-		const Encoding *encoding = find_encoding(package->checker.encodings, steps->seals.seals[i].encoding);
+		const Encoding *encoding = find_encoding(package->checker.encodings,
+												 steps->seals.seals[i].encoding);
 
 		if (steps->seals.seals[i].steps.count > 0)
 			use_encoding(package, encoding);

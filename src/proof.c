@@ -412,7 +412,8 @@ put_step(void *sink, const StepFinding *finding)
 	Datum		values[7] = {
 		PointerGetDatum(steps->trace_id), Int32GetDatum(finding->step_index),
 		PointerGetDatum(finding->skill_name), PointerGetDatum(finding->status),
-		CStringGetTextDatum(step_verdict_names[finding->verdict]), PointerGetDatum(leaf), PointerGetDatum(expected)
+		CStringGetTextDatum(step_verdict_names[finding->verdict]), PointerGetDatum(leaf),
+		PointerGetDatum(expected)
 	};
 	bool		isnull[7] = {
 		false, finding->step_index_isnull, finding->skill_name == NULL, finding->status == NULL,

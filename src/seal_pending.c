@@ -197,7 +197,8 @@ has_room(const Sealing *sealing, const Datum *identity)
 			(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
 			 errmsg("trace \"%s\" is not sealed", id_for_message(sealing->source.trace_id)),
 			 errdetail("Its trace_id or run_id is longer than runlink.seal has room for."),
-			 errhint("Widen trace_id of the tables in schema runlink as it is in aos_trace_steps.")));
+			 errhint("Widen trace_id of the tables in schema runlink as it is in "
+					 "aos_trace_steps.")));
 	return false;
 }
 
@@ -231,7 +232,8 @@ seal_row(Sealing *sealing)
 		return;
 	if (!DatumGetBool(SPI_getbinval(row, tupdesc, 5, &status_isnull)))
 		identity_recorded = !state_insert(source->state->relids[STATE_TRACE], identity, isnull);
-	sealing->sealed = seal_trace(source->state, source->trace_id, DatumGetTextPP(status), identity_recorded,
+	sealing->sealed = seal_trace(source->state, source->trace_id, DatumGetTextPP(status),
+								 identity_recorded,
 								 pending->only_unrecorded && identity_recorded ? NULL : backfill,
 								 source, &sealed);
 	if (sealing->sealed && pending->tell != NULL)
@@ -249,8 +251,8 @@ const State *
 state_open_to_seal(int further_tables)
 {
 	const char *obstacle;
-	const State *state = state_open_to_write(SEALER_TABLES | STATE_BIT(STATE_ENCODING) | further_tables,
-											 &obstacle);
+	int			tables = SEALER_TABLES | STATE_BIT(STATE_ENCODING) | further_tables;
+	const State *state = state_open_to_write(tables, &obstacle);
 
 	if (state == NULL)
 		ereport(ERROR,
@@ -273,9 +275,12 @@ seal_pending(const Pending *pending)
 
 	sealing.source.state = pending->state;
 	sealing.source.binding = pending->binding;
-	sealing.source.encoding = current_encoding(pending->binding, get_func_namespace(pending->function));
-	trace_context = AllocSetContextCreate(CurrentMemoryContext, "seal of a trace", ALLOCSET_DEFAULT_SIZES);
-	portal = open_query(pending->only_unrecorded ? &unsealed_query : &pending_query, pending->binding,
+	sealing.source.encoding = current_encoding(pending->binding,
+											   get_func_namespace(pending->function));
+	trace_context = AllocSetContextCreate(CurrentMemoryContext, "seal of a trace",
+										  ALLOCSET_DEFAULT_SIZES);
+	portal = open_query(pending->only_unrecorded ? &unsealed_query : &pending_query,
+						pending->binding,
 						pending->run_id, idle);
 	while (count < pending->max)
 	{
@@ -342,7 +347,8 @@ runlink_seal_pending(PG_FUNCTION_ARGS)
 	if (pending.max < 0 || (pending.run_id != NULL && VARSIZE_ANY_EXHDR(pending.run_id) == 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 pending.max < 0 ? errmsg("max must not be negative") : errmsg("run_id must not be empty"),
+				 pending.max < 0 ? errmsg("max must not be negative")
+					 : errmsg("run_id must not be empty"),
 				 errdetail("runlink_seal_pending seals at most max traces, of a run or of all."),
 				 errhint("Pass NULL for no limit, or for every run.")));
 	PreventCommandIfReadOnly("runlink_seal_pending()");

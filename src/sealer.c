@@ -454,7 +454,8 @@ take_all_leaves(Sealer *sealer)
 static void
 tell_of_seal(const Sealer *sealer)
 {
-	Datum		values[2] = {Int32GetDatum(sealer->next_seal_no - 1), PointerGetDatum(sealer->trace_id)};
+	Datum		values[2] = {Int32GetDatum(sealer->next_seal_no - 1),
+							 PointerGetDatum(sealer->trace_id)};
 	bool		isnull[2] = {false, false};
 
 	state_insert(sealer->state->relids[STATE_UNVERIFIED], values, isnull);

@@ -52,8 +52,10 @@ static KeptQuery lock_log_query = {
 
 /* Is there a checkpoint of size $1 and root $2, and how many of it did unknown signers sign? */
 static KeptQuery unknown_query = {
-	.sql = "SELECT EXISTS (SELECT 1 FROM runlink.checkpoint c WHERE c.size" SQL_EQ "$1 AND c.root" SQL_EQ "$2),"
-	" (SELECT pg_catalog.count(*) FROM runlink.signature s WHERE s.size" SQL_EQ "$1 AND s.root" SQL_EQ "$2"
+	.sql = "SELECT EXISTS (SELECT 1 FROM runlink.checkpoint c WHERE "
+	"c.size" SQL_EQ "$1 AND c.root" SQL_EQ "$2),"
+	" (SELECT pg_catalog.count(*) FROM runlink.signature s WHERE "
+	"s.size" SQL_EQ "$1 AND s.root" SQL_EQ "$2"
 	" AND NOT s.verified)",
 	.argument_count = 2,
 	.argument_types = {INT8OID, BYTEAOID}
@@ -107,7 +109,8 @@ parse_key(const text *given, VerifierKey *key)
 	ereport(ERROR,
 			(errcode(unsupported ? ERRCODE_FEATURE_NOT_SUPPORTED : ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("the verifier key is malformed: %s", fault),
-			 errhint("It is \"name+id+key\": the id is 8 hex digits, the key base64 of its type and 32 bytes.")));
+			 errhint("It is \"name+id+key\": the id is 8 hex digits, the key base64 of its type "
+					 "and 32 bytes.")));
 }
 
 static void
@@ -135,7 +138,8 @@ signed_checkpoint_parse(const text *given, SignedCheckpoint *checkpoint)
 	char	   *fault;
 
 	parse_note(given, &checkpoint->note);
-	fault = checkpoint_parse(checkpoint->note.text, checkpoint->note.text_length, &checkpoint->checkpoint);
+	fault = checkpoint_parse(checkpoint->note.text, checkpoint->note.text_length,
+							 &checkpoint->checkpoint);
 	if (fault != NULL)
 		malformed_note(fault);
 }
@@ -144,7 +148,8 @@ signed_checkpoint_parse(const text *given, SignedCheckpoint *checkpoint)
 static bool
 find_key(const Log *log, const NoteSignature *signature, VerifierKey *key)
 {
-	Datum		arguments[2] = {CStringGetTextDatum(signature->name), CStringGetTextDatum(signature->key_id)};
+	Datum		arguments[2] = {CStringGetTextDatum(signature->name),
+								CStringGetTextDatum(signature->key_id)};
 	bool		isnull;
 	bool		found;
 
@@ -191,9 +196,12 @@ signed_checkpoint_check(const Log *log, SignedCheckpoint *checkpoint)
 		if (fault != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("the signature by key \"%s+%s\" %s", signature->name, signature->key_id, fault),
-					 errdetail("A key of that name and id is registered, so the note has to be signed by it."),
-					 errhint("The note was changed after it was signed, or signed by another key of that name and id.")));
+					 errmsg("the signature by key \"%s+%s\" %s", signature->name, signature->key_id,
+							fault),
+					 errdetail("A key of that name and id is registered, so the note has to be "
+							   "signed by it."),
+					 errhint("The note was changed after it was signed, or signed by another key "
+							 "of that name and id.")));
 	}
 }
 
@@ -217,7 +225,8 @@ add_key(const State *state, const VerifierKey *key)
 	Log			any = {.state = state, .view = STATE_NOW};
 	NoteSignature signed_by = {.name = key->name};
 	Datum		values[4] = {
-		Int32GetDatum(key->algorithm), CStringGetTextDatum(key->name), CStringGetTextDatum(key->key_id),
+		Int32GetDatum(key->algorithm), CStringGetTextDatum(key->name),
+		CStringGetTextDatum(key->key_id),
 		bytes_datum(key->public_key, ED25519_KEY_BYTES)
 	};
 	VerifierKey registered;
@@ -252,7 +261,8 @@ runlink_add_key(PG_FUNCTION_ARGS)
 	if (strlen(key.name) > LONGEST_KEY_NAME)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the name of the key has %zu bytes, and at most %d are taken", strlen(key.name),
+				 errmsg("the name of the key has %zu bytes, and at most %d are taken",
+						strlen(key.name),
 						LONGEST_KEY_NAME)));
 	SPI_connect();
 	state = state_open_to_write(STATE_BIT(STATE_SIGNING_KEY), &obstacle);
@@ -300,7 +310,8 @@ tell_standing(int level, int code, const Log *log, const Checkpoint *checkpoint,
 		ereport(level,
 				(errcode(code),
 				 errmsg("ROLLED_BACK: the log has fewer entries than the checkpoint"),
-				 errdetail("The checkpoint is of size " UINT64_FORMAT ", the log has " UINT64_FORMAT " entries.",
+				 errdetail("The checkpoint is of size " UINT64_FORMAT ", the log has " UINT64_FORMAT
+						   " entries.",
 						   checkpoint->size, log->size),
 				 errhint("%s", hint)));
 	else
@@ -387,7 +398,8 @@ static void
 open_log_to_add(Log *log)
 {
 	const char *obstacle;
-	const State *state = state_open_to_write(STATE_BIT(STATE_LOG) | STATE_BIT(STATE_SIGNATURE), &obstacle);
+	const State *state = state_open_to_write(STATE_BIT(STATE_LOG) | STATE_BIT(STATE_SIGNATURE),
+											 &obstacle);
 
 	if (state == NULL)
 		raise_no_log(obstacle);
@@ -408,8 +420,10 @@ require_known_or_ours(const Adding *adding)
 					  "Nothing was stored: no registered key signed the note.");
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the note is no checkpoint that was made here, and no registered key signed it"),
-			 errdetail("No checkpoint of size " UINT64_FORMAT " was made.", adding->checkpoint.checkpoint.size),
+			 errmsg("the note is no checkpoint that was made here, and no registered "
+					"key signed it"),
+			 errdetail("No checkpoint of size " UINT64_FORMAT " was made.",
+					   adding->checkpoint.checkpoint.size),
 			 errhint("A superuser registers the signer's key by runlink_add_key().")));
 }
 
@@ -463,8 +477,10 @@ runlink_add_signature(PG_FUNCTION_ARGS)
 	require_known_or_ours(&adding);
 	add_signatures(fcinfo, &adding);
 	if (adding.standing != IN_LOG)
-		tell_standing(WARNING, ERRCODE_WARNING, &adding.log, &adding.checkpoint.checkpoint, adding.standing,
-					  "The signature was stored, and runlink_checkpoint() refuses to go on from here.");
+		tell_standing(WARNING, ERRCODE_WARNING, &adding.log, &adding.checkpoint.checkpoint,
+					  adding.standing,
+					  "The signature was stored, and runlink_checkpoint() refuses to go "
+					  "on from here.");
 	SPI_finish();
 	return (Datum) 0;
 }

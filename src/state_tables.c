@@ -55,10 +55,12 @@ static const StateColumn seal_columns[] = {
 	COLUMN("run_id", VARCHAROID, "varchar not null", "the run it was recorded for"),
 	COLUMN("tenant_id", VARCHAROID, "varchar not null", "the tenant it was recorded for"),
 	COLUMN("trace_status", VARCHAROID, "varchar not null", "status of the trace when sealed"),
-	COLUMN("chain_head", BYTEAOID, "bytea not null", "last hash of the chain over step_count leaves"),
+	COLUMN("chain_head", BYTEAOID, "bytea not null",
+	"last hash of the chain over step_count leaves"),
 	COLUMN("merkle_root", BYTEAOID, "bytea not null", "root of the RFC 6962 tree over them"),
 	COLUMN("prev", BYTEAOID, "bytea", "hash of the trace's seal before this one; NULL: the first"),
-	COLUMN("steps", INT8MULTIRANGEOID, "int8multirange not null", "step indexes that this seal adds"),
+	COLUMN("steps", INT8MULTIRANGEOID, "int8multirange not null",
+	"step indexes that this seal adds"),
 	COLUMN("leaves", BYTEAOID, "bytea not null",
 	"for each of them, in order, its leaf and salt: 48 bytes"),
 	COLUMNS_END
@@ -96,7 +98,8 @@ static const StateColumn log_entry_columns[] = {
 	COLUMN("entry", INT8OID, "bigint not null", "0, 1, 2 ... without holes"),
 	COLUMN("seal_no", INT4OID, "integer not null", "the seal that is the entry"),
 	TRACE_ID("the trace that it is of"),
-	COLUMN("seal_hash", BYTEAOID, "bytea not null", "the hash of that seal: a leaf of the log's tree"),
+	COLUMN("seal_hash", BYTEAOID, "bytea not null",
+	"the hash of that seal: a leaf of the log's tree"),
 	COLUMNS_END
 };
 
@@ -117,7 +120,8 @@ static const StateColumn checkpoint_columns[] = {
 
 static const StateColumn signing_key_columns[] = {
 	COLUMN("added_at", TIMESTAMPTZOID, "timestamptz not null", "when it was registered"),
-	COLUMN("algorithm", INT4OID, "integer not null", "1: Ed25519, 4: cosignature/v1, as C2SP has them"),
+	COLUMN("algorithm", INT4OID, "integer not null",
+	"1: Ed25519, 4: cosignature/v1, as C2SP has them"),
 	COLUMN("name", TEXTOID, "text not null", "name of the key"),
 	COLUMN("key_id", TEXTOID, "text not null", "its id, 8 hex digits"),
 	COLUMN("public_key", BYTEAOID, "bytea not null", "32 bytes"),
@@ -125,7 +129,8 @@ static const StateColumn signing_key_columns[] = {
 };
 
 static const StateColumn signature_columns[] = {
-	COLUMN("size", INT8OID, "bigint not null", "entries of the log that the signed checkpoint covers"),
+	COLUMN("size", INT8OID, "bigint not null",
+	"entries of the log that the signed checkpoint covers"),
 	COLUMN("added_at", TIMESTAMPTZOID, "timestamptz not null", "when it was brought"),
 	COLUMN("verified", BOOLOID, "boolean not null",
 	"it was verified against a registered key; false: nobody knows its signer"),
@@ -142,9 +147,11 @@ static const StateColumn erasure_columns[] = {
 	TRACE_ID("the trace"),
 	COLUMN("erased_by", TEXTOID, "text not null", "the session user who erased it"),
 	COLUMN("reason", TEXTOID, "text not null", "why, as was given"),
-	COLUMN("leaf", BYTEAOID, "bytea not null", "leaf of the row as erased, with a salt of zeros, 32 bytes"),
+	COLUMN("leaf", BYTEAOID, "bytea not null",
+	"leaf of the row as erased, with a salt of zeros, 32 bytes"),
 	COLUMN("payload_digest", BYTEAOID, "bytea",
-	"digest of the payload that was, 32 bytes; NULL: with it the recorded leaf would tell input_hash or output_hash"),
+	"digest of the payload that was, 32 bytes; NULL: with it the recorded leaf would tell "
+	"input_hash or output_hash"),
 	COLUMNS_END
 };
 
@@ -156,7 +163,8 @@ const StateTable state_tables[STATE_TABLE_COUNT] = {
 	},
 	[STATE_TRACE] = {
 		"trace", "trace_id", "run_id",
-		"Traces under recording: what run and tenant they began with. Their first seal takes them in.",
+		"Traces under recording: what run and tenant they began with. Their first seal "
+		"takes them in.",
 		trace_columns
 	},
 	[STATE_LEAF] = {
@@ -166,7 +174,8 @@ const StateTable state_tables[STATE_TABLE_COUNT] = {
 	},
 	[STATE_SEAL] = {
 		"seal", "trace_id, seal_no", "run_id",
-		"Seals: step count, chain head and root of a trace at a moment, with the leaves they rest on.",
+		"Seals: step count, chain head and root of a trace at a moment, with the leaves "
+		"they rest on.",
 		seal_columns
 	},
 	[STATE_VERIFICATION] = {

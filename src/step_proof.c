@@ -71,7 +71,7 @@ look_at_trace(void *sink, const Trace *trace)
 		proof->has_trace = true;
 }
 
-/* Takes the step's leaf and salt, and its position among the leaves, from the seal that holds it. */
+/* Takes the step's leaf, salt and position among the leaves from the seal that holds it. */
 static void
 take_leaf(StepProof *proof, const Seal *seal)
 {
@@ -170,7 +170,8 @@ merkle_path(StepProof *proof)
 	proof->trees = palloc(sizeof(MerkleTree) * Max(proof->range_count, 1));
 	for (int i = 0; i < proof->range_count; i++)
 		merkle_begin(&proof->trees[i]);
-	for_each_seal(proof->checker.state, proof->checker.encodings, proof->trace_id, add_leaves, proof);
+	for_each_seal(proof->checker.state, proof->checker.encodings, proof->trace_id, add_leaves,
+				  proof);
 
 	jsonb_list_begin(&list);
 	for (int i = 0; i < proof->range_count; i++)
@@ -199,7 +200,8 @@ raise_unsealed(const StepProof *proof, bool has_row, const char *damage)
 	if (damage != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the seals of trace \"%s\" cannot be read", id_for_message(proof->trace_id)),
+				 errmsg("the seals of trace \"%s\" cannot be read",
+						id_for_message(proof->trace_id)),
 				 errdetail("In the way: %s.", damage),
 				 errhint("runlink_proof() tells what is wrong.")));
 	if (!has_row)
@@ -244,7 +246,8 @@ read_row(const StepProof *proof, Datum **values, bool **isnull)
 
 /* What is the row beside the leaf that was sealed? */
 static StepVerdict
-judge_step(const StepProof *proof, const Encoding *encoding, const Datum *values, const bool *isnull)
+judge_step(const StepProof *proof, const Encoding *encoding, const Datum *values,
+		   const bool *isnull)
 {
 	uint8		leaf[SHA256_BYTES];
 	bool		has_leaf;

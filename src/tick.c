@@ -42,7 +42,8 @@ static KeptQuery work_query = {
 	" NULL::pg_catalog.timestamptz AS verified_at FROM runlink.unverified GROUP BY trace_id"
 	" UNION ALL SELECT v.trace_id::pg_catalog.text, NULL, v.verified_at FROM runlink.verification v"
 	" WHERE v.findings OPERATOR(pg_catalog.>) 0"
-	" AND NOT EXISTS (SELECT 1 FROM runlink.unverified u WHERE u.trace_id" SQL_EQ "v.trace_id)) AS c"
+	" AND NOT EXISTS (SELECT 1 FROM runlink.unverified u WHERE "
+	"u.trace_id" SQL_EQ "v.trace_id)) AS c"
 	" ORDER BY c.verified_at NULLS FIRST LIMIT $1",
 	.argument_count = 1,
 	.argument_types = {INT8OID}
@@ -216,7 +217,8 @@ receive_work(TupleTableSlot *slot, void *sink)
 	Verify	   *verify = sink;
 
 	slot_getallattrs(slot);
-	tuplestore_putvalues(verify->suspects, verify->suspect_columns, slot->tts_values, slot->tts_isnull);
+	tuplestore_putvalues(verify->suspects, verify->suspect_columns, slot->tts_values,
+						 slot->tts_isnull);
 }
 
 static void
@@ -254,7 +256,8 @@ keep(const Tick *tick, const Work *work, TraceVerdict verdict, int64 findings)
 	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
 	Datum		status = CStringGetTextDatum(statuses[verdict]);
 	bool		unsealed;
-	Datum		seal_no = asked_number(tick, &newest_seal_query, &trace_id, STATE_SNAPSHOT, &unsealed);
+	Datum		seal_no = asked_number(tick, &newest_seal_query, &trace_id, STATE_SNAPSHOT,
+									   &unsealed);
 	Datum		row[5] = {now, Int64GetDatum(findings), seal_no, trace_id, status};
 	bool		isnull[5] = {false, false, unsealed, false, false};
 	Datum		values[5] = {trace_id, now, Int64GetDatum(findings), seal_no, status};
@@ -332,7 +335,8 @@ put_totals(FunctionCallInfo fcinfo, const Tick *tick)
 	};
 
 	values[6] = asked_number(tick, &left_query, NULL, STATE_NOW, &isnull[6]);
-	values[7] = Float8GetDatum((GetCurrentTimestamp() - tick->verify.started) / (double) USECS_PER_SEC);
+	values[7] = Float8GetDatum((GetCurrentTimestamp() - tick->verify.started) /
+							   (double) USECS_PER_SEC);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, isnull);
 }
 

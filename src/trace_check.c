@@ -124,7 +124,8 @@ keep_odd_row(Pass *pass, int32 step_index, TupleTableSlot *slot)
 static SealedStep
 expected_step(const Pass *pass)
 {
-	SealedStep	step = {.step_index = pass->expected->step_index, .encoding = pass->expected->encoding};
+	SealedStep	step = {.step_index = pass->expected->step_index,
+						.encoding = pass->expected->encoding};
 
 	memcpy(step.leaf, pass->expected->leaf, SHA256_BYTES);
 	memcpy(step.salt, pass->expected->salt, SALT_BYTES);

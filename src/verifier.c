@@ -21,7 +21,8 @@
 static void
 require_no_row_security(const Verifier *verifier)
 {
-	static const AppTableId tables[] = {APP_AOS_TRACES, APP_AOS_TRACE_STEPS, APP_AOS_TRACES_ARCHIVE};
+	static const AppTableId tables[] = {APP_AOS_TRACES, APP_AOS_TRACE_STEPS,
+										APP_AOS_TRACES_ARCHIVE};
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
@@ -31,8 +32,10 @@ require_no_row_security(const Verifier *verifier)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("row-level security hides rows of %s",
-							quote_qualified_identifier(verifier->binding->schema, app_tables[tables[i]].name)),
-					 errdetail("%s reads it as role \"%s\", to whom a step that is hidden would seem to be gone.",
+							quote_qualified_identifier(verifier->binding->schema,
+													   app_tables[tables[i]].name)),
+					 errdetail("%s reads it as role \"%s\", to whom a step that is hidden would "
+							   "seem to be gone.",
 							   verifier->call->name, GetUserNameFromId(GetUserId(), false)),
 					 errhint("Call it as the owner of the table or as a role with BYPASSRLS.")));
 	}

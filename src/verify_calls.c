@@ -55,10 +55,12 @@ verify_new(Verify *verify)
 	ereport(NOTICE,
 			(errmsg("traces verified before were not read again"),
 			 verify->verified_before > 0 ?
-			 errdetail(INT64_FORMAT " traces, verified at %s or later; and traces and steps of which nothing"
+			 errdetail(INT64_FORMAT " traces, verified at %s or later; and traces and steps of"
+					   " which nothing"
 					   " was recorded were not looked for.",
 					   verify->verified_before, timestamptz_to_str(verify->verified_since)) :
-			 errdetail("0 traces; and traces and steps of which nothing was recorded were not looked for."),
+			 errdetail("0 traces; and traces and steps of which nothing was recorded were not "
+					   "looked for."),
 			 errhint("%s(full => true) reads everything.", verify->verifier.call->name)));
 }
 

@@ -87,7 +87,7 @@ typedef struct LogCheck
 	Encoding   *encodings;
 	Canonical  *scratch;
 	MerkleTree	entries;		/* of the hashes that the log has */
-	MerkleTree	seals;			/* of those that the seals give; the same up to the first that differs */
+	MerkleTree	seals;			/* of those that the seals give */
 	uint64		read;
 	uint64		next;			/* entry, if none is missing */
 	uint64		missing;		/* entries */
@@ -156,7 +156,8 @@ static bool
 hash_seal(LogCheck *check, const Datum *values, const bool *isnull, uint8 hash[SHA256_BYTES])
 {
 	Finding		finding = {
-		.first_entry = DatumGetInt64(values[ENTRY_NO]), .entry_count = 1, .trace_id = values[ENTRY_TRACE_ID]
+		.first_entry = DatumGetInt64(values[ENTRY_NO]), .entry_count = 1,
+		.trace_id = values[ENTRY_TRACE_ID]
 	};
 	int32		seal_no = DatumGetInt32(values[ENTRY_SEAL_NO]);
 	const char *damage;
@@ -217,7 +218,8 @@ check_entry(LogCheck *check, const Datum *values, const bool *isnull)
 						.status = "seal_altered",
 						.trace_id = values[ENTRY_TRACE_ID],
 						.detail = psprintf("seal %d hashes to %s, and the log has %s",
-										   DatumGetInt32(values[ENTRY_SEAL_NO]), hex(given), hex(logged))
+										   DatumGetInt32(values[ENTRY_SEAL_NO]), hex(given),
+										   hex(logged))
 					});
 	}
 	merkle_add(&check->entries, logged);
@@ -259,7 +261,8 @@ ask_state(const Log *log, KeptQuery *query)
 
 	state_execute(log->state, query, NULL, NULL, log->view, NULL);
 	if (SPI_processed > 0)
-		value = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		value = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+											&isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return value;
 }
@@ -282,14 +285,16 @@ shorter_verdict(const LogCheck *check, char **detail)
 
 	if (check->missing > 0)
 	{
-		*detail = psprintf(UINT64_FORMAT " of the " UINT64_FORMAT " entries are missing: they were taken away",
+		*detail = psprintf(UINT64_FORMAT " of the " UINT64_FORMAT " entries are missing:"
+						   " they were taken away",
 						   size - check->read, size);
 		return "truncated";
 	}
 	if (newest >= size)
 	{
-		*detail = psprintf("the log has " UINT64_FORMAT " entries, and a checkpoint of " UINT64_FORMAT
-						   " was made here: entries were taken away", check->log->size, newest);
+		*detail = psprintf("the log has " UINT64_FORMAT " entries, and a checkpoint of "
+						   UINT64_FORMAT " was made here: entries were taken away",
+						   check->log->size, newest);
 		return "truncated";
 	}
 	*detail = psprintf("the log has " UINT64_FORMAT " entries, and no checkpoint of " UINT64_FORMAT
@@ -307,15 +312,17 @@ find_verdict(const LogCheck *check, char **detail)
 		return shorter_verdict(check, detail);
 	if (has_root(&check->entries, check->checkpoint))
 	{
-		*detail = damaged == 0 ? psprintf("the seals of all " UINT64_FORMAT " entries give its root", size)
-			: psprintf("the log's entries give its root, and " UINT64_FORMAT " of their seals are missing or altered",
+		*detail = damaged == 0
+			? psprintf("the seals of all " UINT64_FORMAT " entries give its root", size)
+			: psprintf("the log's entries give its root, and " UINT64_FORMAT
+					   " of their seals are missing or altered",
 					   damaged);
 		return damaged == 0 ? "anchored" : "altered";
 	}
 	if (check->altered > 0 && check->lost == 0 && has_root(&check->seals, check->checkpoint))
 	{
-		*detail = psprintf("the seals give its root, and " UINT64_FORMAT " of the log's entries are altered",
-						   check->altered);
+		*detail = psprintf("the seals give its root, and " UINT64_FORMAT
+						   " of the log's entries are altered", check->altered);
 		return "altered";
 	}
 	*detail = psprintf("the log's " UINT64_FORMAT " entries give another root", size);
@@ -330,12 +337,14 @@ append_signers(StringInfo to, const SignedCheckpoint *signed_checkpoint)
 	const char *separator = "; signed by ";
 
 	if (signed_checkpoint->known_count == 0)
-		appendStringInfoString(to, note->signature_count == 0 ? "; not signed" : "; signed by no registered key");
+		appendStringInfoString(to, note->signature_count == 0 ? "; not signed"
+							   : "; signed by no registered key");
 	for (int i = 0; i < note->signature_count; i++)
 	{
 		if (!signed_checkpoint->is_known[i])
 			continue;
-		appendStringInfo(to, "%s%s+%s", separator, note->signatures[i].name, note->signatures[i].key_id);
+		appendStringInfo(to, "%s%s+%s", separator, note->signatures[i].name,
+						 note->signatures[i].key_id);
 		if (signed_checkpoint->keys[i].algorithm == NOTE_COSIGNATURE)
 			appendStringInfo(to, " at " UINT64_FORMAT, cosignature_time(&note->signatures[i]));
 		separator = ", ";

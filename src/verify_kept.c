@@ -30,7 +30,8 @@
 
 #define GOOD_STATUSES "'{VERIFIED,ARCHIVED,UNSUPPORTED}'::pg_catalog.text[]"
 #define IS_GOOD \
-	"v.findings" SQL_EQ "0 AND v.verification_status::pg_catalog.text" SQL_EQ "ANY (" GOOD_STATUSES ")"
+	"v.findings" SQL_EQ "0" \
+	" AND v.verification_status::pg_catalog.text" SQL_EQ "ANY (" GOOD_STATUSES ")"
 
 /* Traces to be read again whatever is kept of them. */
 #define NEW_TRACES \
@@ -40,7 +41,7 @@
 	" UNION SELECT trace_id::pg_catalog.text FROM runlink.verification" \
 	" WHERE findings OPERATOR(pg_catalog.>) 0"
 
-/* Traces whose seals are not those that were verified, or whose verification says what cannot be. */
+/* Traces whose seals are not those that were verified, or whose answer says what cannot be. */
 #define DOUBTFUL_TRACES \
 	"SELECT COALESCE(s.trace_id, v.trace_id)::pg_catalog.text AS trace_id," \
 	" COALESCE(s.newest, v.seal_no, 0) AS seal_no" \
@@ -48,11 +49,12 @@
 	" FROM runlink.seal GROUP BY trace_id) AS s" \
 	" FULL JOIN runlink.verification v ON v.trace_id" SQL_EQ "s.trace_id" \
 	" WHERE v.trace_id IS NULL" \
-	" OR COALESCE(s.seals, 0) OPERATOR(pg_catalog.<>) COALESCE(v.seal_no OPERATOR(pg_catalog.+) 1::pg_catalog.int8, 0)" \
+	" OR COALESCE(s.seals, 0) OPERATOR(pg_catalog.<>)" \
+	" COALESCE(v.seal_no OPERATOR(pg_catalog.+) 1::pg_catalog.int8, 0)" \
 	" OR COALESCE(s.newest, -1) OPERATOR(pg_catalog.<>) COALESCE(v.seal_no, -1)" \
 	" OR (v.findings OPERATOR(pg_catalog.<=) 0 AND NOT (" IS_GOOD "))"
 
-/* The tenant and the time of trace c are those of its newest seal, of its identity, or of aos_traces. */
+/* Tenant and time of trace c are those of its newest seal, of its identity, or of aos_traces. */
 #define JOIN_FILTERED \
 	" LEFT JOIN LATERAL (SELECT x.sealed_at, x.tenant_id FROM runlink.seal x" \
 	" WHERE x.trace_id" SQL_EQ "c.trace_id ORDER BY x.seal_no DESC LIMIT 1) AS n ON true" \
@@ -64,7 +66,8 @@
 #define FILTER \
 	"($1 IS NULL OR " TIME " IS NULL OR " TIME " OPERATOR(pg_catalog.>=) $1)" \
 	" AND ($2 IS NULL OR " TIME " IS NULL OR " TIME " OPERATOR(pg_catalog.<) $2)" \
-	" AND ($3 IS NULL OR t.tenant_id" SQL_EQ "$3 OR n.tenant_id" SQL_EQ "$3 OR i.tenant_id" SQL_EQ "$3)"
+	" AND ($3 IS NULL OR " \
+	"t.tenant_id" SQL_EQ "$3 OR n.tenant_id" SQL_EQ "$3 OR i.tenant_id" SQL_EQ "$3)"
 
 /* Traces, and whether good is kept of them; those of them that are asked for. */
 #define SUSPECTS(traces) \
@@ -105,7 +108,8 @@ static SavedQuery suspects_queries[2][2] = {
 	},
 	{
 		{.sql_template = WANTED_SUSPECTS(NEW_TRACES), BY_LOOKUPS, OF_FILTER},
-		{.sql_template = WANTED_SUSPECTS(NEW_TRACES AND_DOUBTFUL), .reads_whole_tables = true, OF_FILTER}
+		{.sql_template = WANTED_SUSPECTS(NEW_TRACES AND_DOUBTFUL), .reads_whole_tables = true,
+		 OF_FILTER}
 	}
 };
 
@@ -212,7 +216,8 @@ look_at_kept(const Verifier *verifier, Kept *kept)
 	RowReceiver receiver;
 
 	memset(kept, 0, sizeof(Kept));
-	execute_query(&kept_query, verifier->binding, NULL, NULL, row_receiver(&receiver, receive_kept, kept));
+	execute_query(&kept_query, verifier->binding, NULL, NULL,
+				  row_receiver(&receiver, receive_kept, kept));
 	if (kept->traces == 0)
 		return;
 	execute_query(&unverified_query, verifier->binding, NULL, NULL,
@@ -236,7 +241,8 @@ count_good(const Verifier *verifier, Kept *kept)
 	bool		isnull;
 	Datum		since;
 
-	execute_query_with(&good_query, verifier->binding, verifier->filter.values, verifier->filter.nulls, NULL);
+	execute_query_with(&good_query, verifier->binding, verifier->filter.values,
+					   verifier->filter.nulls, NULL);
 	row = SPI_tuptable->vals[0];
 	kept->good = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
 	since = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
@@ -260,7 +266,8 @@ list_suspects(const Verifier *verifier, bool doubtful, DestReceiver *receiver)
 	SavedQuery *query = &suspects_queries[narrowed][doubtful];
 
 	if (narrowed)
-		execute_query_with(query, verifier->binding, verifier->filter.values, verifier->filter.nulls, receiver);
+		execute_query_with(query, verifier->binding, verifier->filter.values,
+						   verifier->filter.nulls, receiver);
 	else
 		execute_query(query, verifier->binding, NULL, NULL, receiver);
 }
@@ -307,10 +314,11 @@ receive_doubtful(TupleTableSlot *slot, void *sink)
 	const Verifier *verifier = sink;
 
 	slot_getallattrs(slot);
-	state_insert(verifier->checker.state->relids[STATE_UNVERIFIED], slot->tts_values, slot->tts_isnull);
+	state_insert(verifier->checker.state->relids[STATE_UNVERIFIED], slot->tts_values,
+				 slot->tts_isnull);
 }
 
-/* Says of the traces that no kept verification answers for, and no seal, that they are unverified. */
+/* Says of the traces that no kept answer and no seal is there for that they are unverified. */
 void
 queue_doubtful(Verifier *verifier)
 {

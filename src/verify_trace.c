@@ -267,7 +267,8 @@ verify_trace(Verify *verify, text *trace_id)
 		put(&checked, NULL, "unsealed", NULL, "what run and tenant the trace began with was not recorded");
 	if (failed)
 		return count_verdict(counts, VERDICT_FAILED);
-	return count_verdict(counts, found.unsealed > 0 || !found.identity_known ? VERDICT_UNSEALED : VERDICT_VERIFIED);
+	return count_verdict(counts, found.unsealed > 0 || !found.identity_known ? VERDICT_UNSEALED
+						 : VERDICT_VERIFIED);
 }
 
 static text *

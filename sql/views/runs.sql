@@ -37,33 +37,42 @@ as $$
   select r.*,
     (select pg_catalog.count(*) from @extschema@.incidents t
       where t.source_run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.prevention_records t
       where t.run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.runlink_evaluation_links() t
       where t.run_id operator(pg_catalog.=) r.run_id
         and t.linked_by operator(pg_catalog.=) 'run_id'::pg_catalog.text and t.decision is not null
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.runlink_enforcement_links() t
       where t.run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.limit_breaches t
       where t.run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.runlink_ledger_links() t
       where t.run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.aos_traces t
       where t.run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.aos_trace_steps s
         join @extschema@.aos_traces t on t.trace_id operator(pg_catalog.=) s.trace_id
       where t.run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.runlink_llm_record_links() t
       where t.run_id operator(pg_catalog.=) r.run_id
-        and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
+        and (r.tenant_id is null
+          or t.tenant_id operator(pg_catalog.=) r.tenant_id))::pg_catalog.int4,
     ((select pg_catalog.count(*) from @extschema@.runlink_incident_links() t
         where t.run_id operator(pg_catalog.=) r.run_id
           and t.linked_by operator(pg_catalog.=) 'llm_run_id'::pg_catalog.text
@@ -72,7 +81,8 @@ as $$
       (select pg_catalog.count(*) from @extschema@.runlink_evaluation_links() t
         where t.run_id operator(pg_catalog.=) r.run_id
           and t.linked_by operator(pg_catalog.<>) 'run_id'::pg_catalog.text
-          and (r.tenant_id is null or t.tenant_id operator(pg_catalog.=) r.tenant_id)))::pg_catalog.int4,
+          and (r.tenant_id is null
+            or t.tenant_id operator(pg_catalog.=) r.tenant_id)))::pg_catalog.int4,
     (select pg_catalog.count(*) from @extschema@.runlink_record_links() t
       where t.run_id operator(pg_catalog.=) r.run_id
         and t.kind operator(pg_catalog.<>) 'decision'::pg_catalog.text

@@ -93,8 +93,8 @@ comment on view runlink_trace_integrity is
 '@primaryKey trace_id
 @foreignKey (run_id) references runlink_runs (run_id)
 How far the steps of each trace in aos_traces are sealed. Steps are counted and not compared with what was
-recorded: nothing here verifies a trace, runlink_proof(run_id) does; what runlink_tick() found last is told. Traces that the application archived
-are not here. A run''s traces are those of its tenant, of every tenant where the run has none or is missing
+recorded: nothing here verifies a trace, runlink_proof(run_id) does; what runlink_tick() found last is
+told. Traces that the application archived are not here. A run''s traces are those of its tenant, of every tenant where the run has none or is missing
 from runs.
 Predicates on run_id, tenant_id and trace_id reach aos_traces and its indexes. Counting costs an index scan
 a trace, what is told of seals four lookups; columns that are not asked for cost nothing.';

@@ -25,7 +25,8 @@ bool
 ed25519_verify(const uint8 public_key[ED25519_KEY_BYTES], const void *message,
 			   size_t length, const uint8 signature[ED25519_SIGNATURE_BYTES])
 {
-	EVP_PKEY   *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, ED25519_KEY_BYTES);
+	EVP_PKEY   *key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key,
+												  ED25519_KEY_BYTES);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 	bool		ready = key != NULL && context != NULL &&
 		EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) == 1;
@@ -123,7 +124,8 @@ vkey_parse(const char *vkey, VerifierKey *key, bool *unsupported)
 		return unconstify(char *, fault);
 	make_key_id(vkey, id - 1 - vkey, typed_key, typed_length, expected_id);
 	if (memcmp(id, expected_id, KEY_ID_DIGITS) != 0)
-		return psprintf("the key id in it is not the one of its name, type and key, which is %s", expected_id);
+		return psprintf("the key id in it is not the one of its name, type and key, which is %s",
+						expected_id);
 	key->name = pnstrdup(vkey, id - 1 - vkey);
 	strlcpy(key->key_id, expected_id, sizeof(key->key_id));
 	return NULL;
@@ -159,7 +161,8 @@ note_signature_fault(const Note *note, const NoteSignature *signature, const Ver
 	bool		verified;
 
 	if (signature->length != before + ED25519_SIGNATURE_BYTES)
-		return psprintf("has %d bytes, not %d", signature->length, before + ED25519_SIGNATURE_BYTES);
+		return psprintf("has %d bytes, not %d", signature->length,
+						before + ED25519_SIGNATURE_BYTES);
 	initStringInfo(&message);
 	if (key->algorithm == NOTE_COSIGNATURE)
 	{
@@ -170,7 +173,8 @@ note_signature_fault(const Note *note, const NoteSignature *signature, const Ver
 		appendStringInfo(&message, "cosignature/v1\ntime " UINT64_FORMAT "\n", time);
 	}
 	appendBinaryStringInfo(&message, note->text, note->text_length);
-	verified = ed25519_verify(key->public_key, message.data, message.len, signature->bytes + before);
+	verified = ed25519_verify(key->public_key, message.data, message.len,
+							  signature->bytes + before);
 	pfree(message.data);
 	return verified ? NULL : pstrdup("does not verify");
 }

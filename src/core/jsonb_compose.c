@@ -32,7 +32,8 @@ make_room(JsonbData *data, Size more)
 	if (needed <= data->capacity)
 		return;
 	data->capacity = Max(needed, data->capacity + data->capacity / 2);
-	data->bytes = data->bytes == NULL ? palloc(data->capacity) : repalloc(data->bytes, data->capacity);
+	data->bytes = data->bytes == NULL ? palloc(data->capacity)
+		: repalloc(data->bytes, data->capacity);
 }
 
 static void
@@ -124,7 +125,8 @@ jsonb_list_add(JsonbList *list, const Jsonb *value)
 Jsonb *
 jsonb_list_end(JsonbList *list)
 {
-	Jsonb	   *array = make_container(JB_FARRAY | list->count, list->entries, list->count, &list->data);
+	Jsonb	   *array = make_container(JB_FARRAY | list->count, list->entries, list->count,
+									   &list->data);
 
 	pfree(list->entries);
 	return array;

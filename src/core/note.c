@@ -163,7 +163,8 @@ parse_signature(const char *line, const char *end, int line_no, NoteSignature *s
 
 	if (end - line < (ptrdiff_t) strlen(SIGNATURE_PREFIX) ||
 		memcmp(line, SIGNATURE_PREFIX, strlen(SIGNATURE_PREFIX)) != 0)
-		return psprintf("its line %d is no signature: it does not begin with an em dash and a space", line_no);
+		return psprintf("its line %d is no signature: it does not begin with an em dash "
+						"and a space", line_no);
 	if (count_of(' ', line, end) != 2)
 		return psprintf("its line %d is no signature: it has %d spaces, not two", line_no,
 						count_of(' ', line, end));
@@ -175,7 +176,8 @@ parse_signature(const char *line, const char *end, int line_no, NoteSignature *s
 	if (fault != NULL)
 		return psprintf("the signature in its line %d %s", line_no, fault);
 	if (byte_count <= KEY_ID_BYTES)
-		return psprintf("the signature in its line %d has %d bytes, too few for a key id and a signature",
+		return psprintf("the signature in its line %d has %d bytes, too few for a key id "
+						"and a signature",
 						line_no, byte_count);
 	signature->name = pnstrdup(name, base64 - 1 - name);
 	for (int i = 0; i < KEY_ID_BYTES; i++)
@@ -260,20 +262,23 @@ checkpoint_parse(const char *text, int length, Checkpoint *checkpoint)
 		const char *newline = memchr(lines[i], '\n', end - lines[i]);
 
 		if (newline == NULL)
-			return psprintf("it has %d lines of text, where a checkpoint has %d", i, CHECKPOINT_LINES);
+			return psprintf("it has %d lines of text, where a checkpoint has %d", i,
+							CHECKPOINT_LINES);
 		lines[i + 1] = newline + 1;
 	}
 	if (lines[1] - 1 == text)
 		return pstrdup("its origin, line 1, is empty");
 	if (!parse_size(lines[1], lines[2] - 1, &checkpoint->size))
-		return pstrdup("its size, line 2, is no number below 2^63 in decimal without leading zeros");
+		return pstrdup("its size, line 2, is no number below 2^63 in decimal without "
+					   "leading zeros");
 	fault = decode_base64(lines[2], lines[3] - 1 - lines[2], &root, &root_length);
 	if (fault != NULL)
 		return psprintf("its root, line 3, %s", fault);
 	if (root_length != SHA256_BYTES)
 		return psprintf("its root, line 3, has %d bytes, not %d", root_length, SHA256_BYTES);
 	if (lines[CHECKPOINT_LINES] != end)
-		return psprintf("it has a line more, line %d, than the checkpoints of this log", CHECKPOINT_LINES + 1);
+		return psprintf("it has a line more, line %d, than the checkpoints of this log",
+						CHECKPOINT_LINES + 1);
 	checkpoint->origin = pnstrdup(text, lines[1] - 1 - text);
 	memcpy(checkpoint->root, root, SHA256_BYTES);
 	return NULL;

@@ -264,7 +264,8 @@ consistency_holds(uint64 old_size, uint64 new_size, const uint8 *old_root, const
  */
 bool
 merkle_consistency_ok(uint64 old_size, uint64 new_size, const uint8 old_root[SHA256_BYTES],
-					  const uint8 new_root[SHA256_BYTES], const uint8 (*proof)[SHA256_BYTES], int count)
+					  const uint8 new_root[SHA256_BYTES], const uint8 (*proof)[SHA256_BYTES],
+					  int count)
 {
 	uint8		empty[SHA256_BYTES];
 
@@ -282,5 +283,6 @@ merkle_consistency_ok(uint64 old_size, uint64 new_size, const uint8 old_root[SHA
 		return false;
 	if ((old_size & (old_size - 1)) == 0)
 		return consistency_holds(old_size, new_size, old_root, new_root, old_root, proof, count);
-	return consistency_holds(old_size, new_size, old_root, new_root, proof[0], proof + 1, count - 1);
+	return consistency_holds(old_size, new_size, old_root, new_root, proof[0], proof + 1,
+							 count - 1);
 }

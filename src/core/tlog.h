@@ -51,7 +51,8 @@ extern void merkle_add_and_tell(MerkleTree *tree, const uint8 leaf[SHA256_BYTES]
 extern void merkle_root(const MerkleTree *tree, uint8 root[SHA256_BYTES]);
 
 extern int	merkle_inclusion_ranges(uint64 index, uint64 size, MerkleRange ranges[MOST_RANGES]);
-extern int	merkle_consistency_ranges(uint64 old_size, uint64 size, MerkleRange ranges[MOST_RANGES]);
+extern int	merkle_consistency_ranges(uint64 old_size, uint64 size,
+									  MerkleRange ranges[MOST_RANGES]);
 extern int	merkle_range_nodes(MerkleRange range, MerkleNode nodes[MOST_NODES]);
 extern void merkle_join(const uint8 (*hashes)[SHA256_BYTES], int count, uint8 root[SHA256_BYTES]);
 
