@@ -2,7 +2,7 @@
 
     mutate.py VERIFIER FILE WANTED [VERIFIER-ARG...]
 
-WANTED is the exit status of the file as it is. Each string, number, boolean and null is replaced, each
+WANTED is the exit status of the file as it is. Each value is replaced, arrays and objects by null, each
 member and element is removed, each element is put twice and swapped with the next. First as it is: the
 answer has to be 1 or 2. Then with the digests of the manifest made anew, as an attacker would: the same,
 but for what doc/format.md says no hash covers. Prints what was taken for good, then counts.
@@ -71,7 +71,7 @@ def other_values(value):
         middle = len(value) // 2
         return [value[:-1] + flipped, value[:middle] + ('0' if value[middle:middle + 1] != '0' else '1') + value[middle + 1:],
                 value + 'x', value[1:] if value else 'y', None]
-    return []
+    return [None]
 
 
 def mutations(value, path=''):

@@ -346,6 +346,33 @@ select lives_ok($$ select * from runlink_erase('t', 0, 'r') $$, 'triggers and ru
 reset role;
 drop trigger a on aos_trace_steps; drop trigger z on aos_trace_steps; drop trigger s on aos_trace_steps; drop rule r on aos_trace_steps;
 
+-- What the table's constraints call while triggers are passed is not the caller's: no other row is changed by it.
+create function public.runlink_test_check(params jsonb) returns boolean language plpgsql as $$
+begin
+  return jsonb_typeof(params) is not null;
+end $$;
+create schema runlink_test_evil authorization runlink_test_admin;
+set local role runlink_test_admin;
+create function runlink_test_evil.jsonb_typeof(jsonb) returns text language plpgsql as $$
+begin
+  if current_setting('test.once', true) = '1' then
+    perform set_config('test.once', '0', true);
+    update app.aos_trace_steps set status = 'z' where trace_id = 't' and step_index = 8;
+  end if;
+  return 'object';
+end $$;
+reset role;
+alter table aos_trace_steps add constraint checked check (public.runlink_test_check(params)) not valid;
+set local role runlink_test_admin;
+set local search_path = runlink_test_evil, pg_catalog, app, public, tap;
+set local test.once = '1';
+select lives_ok($$ select * from runlink_erase('t', 4, 'r') $$, 'a step is erased under a constraint that calls functions by the search_path');
+set local search_path = app, public, tap;
+reset role;
+select isnt(status, 'z', 'who erases brings none of his own past the triggers') from aos_trace_steps where trace_id = 't' and step_index = 8;
+alter table aos_trace_steps drop constraint checked;
+drop schema runlink_test_evil cascade;
+
 -- Generated columns, columns that came later (one of them payload), json and domains.
 alter table aos_trace_steps add column pin text generated always as (params->>'pin') stored, add column later jsonb, add column note text default 'n';
 select is(params->>'pin' || pin, '11', 'a generated column has the payload') from aos_trace_steps where trace_id = 't' and step_index = 1;
