@@ -30,8 +30,10 @@ or UPDATE on aos_trace_steps (42501); a read-only transaction or a standby (2500
 above, a conflict with another call or a sealer (40001); a database that is not in UTF8 (0A000).
 Privileges: EXECUTE is not PUBLIC''s. It is the privilege to pass the application''s triggers and rules on
 aos_trace_steps for that one row: they do not fire for its UPDATE, unless they are ENABLE ALWAYS or ENABLE
-REPLICA. Row-level security and constraints hold. Runs as the caller, whose session user is kept as
-erased_by in runlink.erasure, with the time and the reason.
+REPLICA. Row-level security and constraints hold. During that UPDATE search_path is the schema of
+aos_trace_steps alone: who erases cannot put functions of his own in the place of those that constraints
+and policies call. Runs as the caller, whose session user is kept as erased_by in runlink.erasure, with
+the time and the reason.
 What it does not reach keeps what it had: WAL and what was shipped of it, replicas'' WAL, dead versions of
 the rows in aos_trace_steps, runlink.seal and runlink.leaf until VACUUM FULL, samples in pg_statistic until
 ANALYZE, backups, packages and answers already given out, logs of the server, other columns of the row

@@ -377,10 +377,18 @@ erase_values(Erase *erase, Relation table, StringInfo sql)
 		elog(ERROR, "an erased step has no leaf");
 }
 
+static void
+set_for_now(const char *name, const char *value, GucContext context)
+{
+	set_config_option(name, value, context, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 /*
  * Runs the UPDATE past the application's triggers and rules: those that are to
- * fire in any session still do.  The setting is for this statement alone; an
- * error restores it with the (sub)transaction.
+ * fire in any session still do.  The functions of constraints and policies run in
+ * it too, and would find others of the caller's making by his search_path, for
+ * whom no trigger would fire.  The settings are for this statement alone; an
+ * error restores them with the (sub)transaction.
  */
 static void
 update_row(const Erase *erase, const char *sql)
@@ -388,8 +396,9 @@ update_row(const Erase *erase, const char *sql)
 	int			nest_level = NewGUCNestLevel();
 	int			result;
 
-	set_config_option("session_replication_role", "replica", PGC_SUSET, PGC_S_SESSION,
-					  GUC_ACTION_SAVE, true, 0, false);
+	set_for_now("search_path", psprintf("%s, pg_temp", quote_identifier(erase->binding->schema)),
+				PGC_USERSET);
+	set_for_now("session_replication_role", "replica", PGC_SUSET);
 	result = execute_for_row(erase, sql);
 	AtEOXact_GUC(true, nest_level);
 	if (result != SPI_OK_UPDATE || SPI_processed != 1)
