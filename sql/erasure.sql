@@ -37,7 +37,8 @@ the time and the reason.
 What it does not reach keeps what it had: WAL and what was shipped of it, replicas'' WAL, dead versions of
 the rows in aos_trace_steps, runlink.seal and runlink.leaf until VACUUM FULL, samples in pg_statistic until
 ANALYZE, backups, packages and answers already given out, logs of the server, other columns of the row
-(idempotency_key, for one) and the application''s other tables.
+(idempotency_key, for one), other steps (where the input_hash of one is the output_hash of another) and
+the application''s other tables.
 Locks: ROW EXCLUSIVE on the tables, the row of the step, and its trace against sealers, for whom it waits;
 who seals the trace meanwhile leaves it to runlink_seal_pending().
 Volatile, parallel unsafe.';
