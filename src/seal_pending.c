@@ -230,8 +230,10 @@ seal_row(Sealing *sealing)
 	source->trace_id = DatumGetTextPP(identity[0]);
 	if (!has_room(sealing, identity))
 		return;
+	/* Another may have sealed it since the query's snapshot, and so taken its identity in. */
 	if (!DatumGetBool(SPI_getbinval(row, tupdesc, 5, &status_isnull)))
-		identity_recorded = !state_insert(source->state->relids[STATE_TRACE], identity, isnull);
+		identity_recorded = !state_insert(source->state->relids[STATE_TRACE], identity, isnull) ||
+			is_sealed(source->state, source->trace_id);
 	sealing->sealed = seal_trace(source->state, source->trace_id, DatumGetTextPP(status),
 								 identity_recorded,
 								 pending->only_unrecorded && identity_recorded ? NULL : backfill,

@@ -175,6 +175,13 @@ newest_seal(const State *state, text *trace_id)
 	return isnull ? -1 : DatumGetInt32(seal_no);
 }
 
+/* Has a trace a seal, as of now? */
+bool
+is_sealed(const State *state, text *trace_id)
+{
+	return newest_seal(state, trace_id) >= 0;
+}
+
 /*
  * Locks a trace against other sealers and takes up what they left.  False where
  * one is at work, or nothing is known of the trace.

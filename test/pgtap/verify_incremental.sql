@@ -257,6 +257,14 @@ alter table aos_trace_steps enable trigger runlink_record_step;
 select results_eq('select sealed, unsealed from tick', 'values (1::bigint, 3::bigint)', 'a trace that is idle is sealed as it was recorded');
 select is(pg_temp.status_of('idle'), 'UNSEALED', 'and is not made good either');
 select is((select backfilled_length from runlink_proof('run of idle')), 0::bigint, 'and nothing of it backfilled');
+select pg_temp.begin_trace('late', 'tenant-a') \g /dev/null
+insert into aos_trace_steps (trace_id, step_index, skill_name, params, "timestamp") values ('late', 0, 's', '{}', '2026-01-01');
+alter table aos_trace_steps disable trigger runlink_record_step;
+insert into aos_trace_steps (trace_id, step_index, skill_name, params, "timestamp") values ('late', 1, 's', '{}', '2026-01-01');
+alter table aos_trace_steps enable trigger runlink_record_step;
+with sealed as materialized (select pg_temp.end_trace('late')) select tick from sealed, lateral runlink_tick() as tick \g /dev/null
+select is(pg_temp.status_of('late'), 'UNSEALED', 'nor is one that was sealed after the tick''s snapshot');
+select is((select backfilled_length from runlink_proof('run of late')), 0::bigint, 'of which nothing is backfilled');
 rollback to good;
 
 -- Damage of one trace: it has failed, and the rest goes on.
