@@ -78,8 +78,11 @@ static KeptQuery keep_query = {
 	.argument_types = {TEXTOID, TIMESTAMPTZOID, INT8OID, INT4OID, TEXTOID}
 };
 
+/* But for what another tick has taken: it is not waited for. */
 static KeptQuery forget_queued_query = {
-	.sql = "DELETE FROM runlink.unverified" OF_TRACE " AND seal_no OPERATOR(pg_catalog.<=) $2",
+	.sql = "DELETE FROM runlink.unverified u USING (SELECT trace_id, seal_no FROM runlink.unverified"
+	OF_TRACE " AND seal_no OPERATOR(pg_catalog.<=) $2 FOR UPDATE SKIP LOCKED) AS mine"
+	" WHERE u.trace_id" SQL_EQ "mine.trace_id AND u.seal_no" SQL_EQ "mine.seal_no",
 	.argument_count = 2,
 	.argument_types = {TEXTOID, INT4OID}
 };

@@ -154,6 +154,15 @@ setup('app', 100);
 	is(ask($tick), '0|1|0|0|0|0|0', 'and then it is the new one');
 	is(ask("select seal_no from runlink.verification where trace_id = 'again 1'"), 1, 'as is kept');
 
+	# A trace of which another tick has taken the first seal, and has not yet verified it.
+	add('app', 'held', 1);
+	add_step('held 1');
+	ask('select runlink_seal_pending()');
+	$one->query_safe("begin; select 1 from runlink.unverified where trace_id = 'held 1' and seal_no = 0 for update");
+	is(ask("set statement_timeout = '10s'; $tick"), '0|1|0|0|0|0|1', 'a tick waits for no seal that another has taken');
+	$one->query_safe('rollback');
+	is(ask($tick), '0|1|0|0|0|0|0', 'which is verified again');
+
 	# An older snapshot.
 	add('app', 'older', 1);
 	$one->query_safe('begin isolation level repeatable read; select count(*) from runlink.unverified');
@@ -181,8 +190,8 @@ setup('app', 100);
 		qr{number of transactions actually processed: 40/40}, 'ticks beside each other and beside sealing');
 	ask($tick) foreach 1, 2;
 	is(ask($tick), '0|0|0|0|0|0|0', 'leave nothing');
-	is(ask($verified), 120 + 2 + 200 + 40, 'and verify all');
-	is(ask('set client_min_messages = warning; select verified, failed, unsealed from runlink_verify_summary(full => true)'), '362|0|0',
+	is(ask($verified), 120 + 3 + 200 + 40, 'and verify all');
+	is(ask('set client_min_messages = warning; select verified, failed, unsealed from runlink_verify_summary(full => true)'), '363|0|0',
 		'which is as it should be');
 }
 
