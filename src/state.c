@@ -102,6 +102,13 @@ namespace_owner(Oid namespace)
 	return owner;
 }
 
+/* What may not be NULL is read without a look. */
+static bool
+may_be_null(const StateColumn *column)
+{
+	return column->declared != NULL && strstr(column->declared, "not null") == NULL;
+}
+
 static bool
 columns_match(Relation relation, const StateColumn *columns)
 {
@@ -116,7 +123,8 @@ columns_match(Relation relation, const StateColumn *columns)
 			return false;
 		attribute = TupleDescAttr(tupdesc, i);
 		if (attribute->attisdropped || attribute->atttypid != columns[i].type ||
-			strcmp(NameStr(attribute->attname), columns[i].name) != 0)
+			strcmp(NameStr(attribute->attname), columns[i].name) != 0 ||
+			(!attribute->attnotnull && !may_be_null(&columns[i])))
 			return false;
 	}
 	return tupdesc->natts == i;

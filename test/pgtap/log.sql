@@ -370,5 +370,14 @@ select matches(pg_temp.proof_of('emptied'), '^FAILED none seal 0, which entered 
 select matches(pg_temp.proof_of('archived'), '^ARCHIVED logged 74 the application moved the trace to aos_traces_archive', 'an archived trace stays logged');
 select is((select count(*) from runlink_inclusion_proof('run of archived') where proof is not null), 1::bigint, 'and has its proof');
 
+-- Entries of which one could be without a hash.
+savepoint good;
+alter table runlink.log_entry alter seal_hash drop not null;
+select pg_temp.tamper($$ update runlink.log_entry set seal_hash = null where entry = 1 $$) \g /dev/null
+select matches(pg_temp.error_of($$ select * from runlink_verify_checkpoint(e'example.com/log\n3\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n') $$),
+  'In the way: runlink\.log_entry has other columns than runlink gave it\.', 'a column of the state that may be NULL is not read');
+select matches(pg_temp.error_of('select runlink_checkpoint()'), 'runlink\.log_entry has other columns', 'and nothing is built on it');
+rollback to good;
+
 select * from finish();
 rollback;
