@@ -19,7 +19,7 @@ registered already is left as it is.
 Errors: the caller is no superuser (42501); vkey is NULL (22004); it is malformed, its id is not the one
 of its name, type and key, or another key is registered under that name and id (22023, each with what is
 wrong); a key of another type (0A000); sealing was never enabled, or the state is not as runlink made it
-(55000); the database is not in UTF8 (0A000).
+(55000); the database is not in UTF8 (0A000); a standby or a transaction that is read only (25006).
 Signatures that were brought before the key was registered count once their note is brought again.
 Locks: as any INSERT into runlink.signing_key. Volatile, parallel unsafe.';
 
@@ -55,7 +55,8 @@ is none or not canonical, more than 16 signatures, more than 131072 bytes), not 
 of three lines; one of another log; a signature that says to be of a registered key and does not
 verify, or whose time is beyond 2^63 - 1; a checkpoint that no registered key signed and that is not one
 of this log. Further: note is NULL (22004); no log was made, or the state is not as runlink made it (55000);
-REPEATABLE READ and above, or a database that is not in UTF8 (0A000).
+REPEATABLE READ and above, or a database that is not in UTF8 (0A000); a standby or a transaction that is
+read only (25006).
 Privileges: EXECUTE, which PUBLIC does not have, and none on the state: it is written as runlink_owner.
 Locks: the row of runlink.log until the transaction ends: one such call or runlink_checkpoint() at a
 time. Sealing is never held up. Volatile, parallel unsafe.';

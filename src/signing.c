@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "application.h"
@@ -255,6 +256,7 @@ runlink_add_key(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	require_superuser("runlink_add_key", "It says whose signatures of checkpoints count.");
 	require_utf8("A key of signed notes");
+	PreventCommandIfReadOnly("runlink_add_key()");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("vkey must not be null")));
 	parse_key(PG_GETARG_TEXT_PP(0), &key);
@@ -460,6 +462,7 @@ runlink_add_signature(PG_FUNCTION_ARGS)
 	require_utf8("A signed note");
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("note must not be null")));
+	PreventCommandIfReadOnly("runlink_add_signature()");
 	/* An older snapshot would show the log as rolled back. */
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,

@@ -255,6 +255,11 @@ select matches(pg_temp.refusal('runlink_add_signature', pg_temp.note(replace(:'c
   '\nIts origin is "example\.com/other", that of the log in this database "example\.com/log"\.\n', 'both origins are told');
 select matches(pg_temp.refusal('runlink_add_signature', note), '^22023 the note is malformed: it is not signed', 'what is not signed has no signature to add')
 from unnest(array[:'checkpoint', :'checkpoint' || e'\n']) as note;
+savepoint writable;
+set transaction read only;
+select matches(pg_temp.error_of(format('select * from %s(''x'')', f)), '^25006 cannot execute ' || f || '\(\) in a read-only transaction', f || ' writes')
+  from unnest('{runlink_add_key,runlink_add_signature}'::text[]) as f;
+rollback to writable;
 select matches(pg_temp.refusal(f, null), '^22004 note must not be null', f || ' of NULL') from unnest('{runlink_add_signature,runlink_verify_checkpoint}'::text[]) as f;
 
 -- Signatures of those whom nobody knows.
