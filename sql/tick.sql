@@ -23,7 +23,8 @@ It seals, the earliest started_at first, traces that ended, or had no step for r
 which something is recorded and not sealed, or that have no seal. Leaves are computed for traces alone of
 which it was not recorded what run and tenant they began with, and only at their first seal, which says for
 good that they are backfilled: those from before sealing was enabled. A step without a leaf in any other
-trace came past the triggers, and stays UNSEALED until someone calls runlink_seal_pending().
+trace came past the triggers, and stays UNSEALED until someone calls runlink_seal_pending(), as does a
+trace whose seals are gone.
 It verifies, as runlink_verify does, traces sealed since they were verified, then those that had findings,
 the longest ago first, and traces whose verification is gone or is not of the seals that are there. A trace
 that runs and has no seal has no verification kept. A trace that cannot be read has FAILED, and the

@@ -64,10 +64,17 @@ static SavedQuery pending_query = {
 	.reads_whole_tables = true
 };
 
-/* Likewise, those of which something is recorded and not sealed, or that have no seal. */
+/*
+ * Likewise, those of which something is recorded and not sealed, or that have no
+ * seal.  One that is or was to be verified, or entered the log, had one: it is not
+ * of before sealing, and what is left of it is not made good.
+ */
 static SavedQuery unsealed_query = {
 	.sql_template = PENDING_COLUMNS
-	" EXISTS (SELECT 1 FROM runlink.seal x WHERE x.trace_id" SQL_EQ "t.trace_id)"
+	" EXISTS (SELECT 1 FROM runlink.seal x WHERE x.trace_id" SQL_EQ "t.trace_id"
+	" UNION ALL SELECT 1 FROM runlink.unverified u WHERE u.trace_id" SQL_EQ "t.trace_id"
+	" UNION ALL SELECT 1 FROM runlink.verification v WHERE v.trace_id" SQL_EQ "t.trace_id"
+	" UNION ALL SELECT 1 FROM runlink.log_entry e WHERE e.trace_id" SQL_EQ "t.trace_id)"
 	" FROM (SELECT trace_id::pg_catalog.text FROM runlink.leaf"
 	" UNION SELECT trace_id::pg_catalog.text FROM runlink.trace"
 	" UNION SELECT f.trace_id::pg_catalog.text FROM @extschema@.aos_traces f"

@@ -7,8 +7,8 @@
  * A kept verification answers for its trace if nothing was found, no seal was
  * made since, and nothing is recorded that is not sealed.  Each seal says that
  * it is to be verified (runlink.unverified).  As that could be lost, with a
- * backup that was restored in part for example, seals are counted, trace by
- * trace, in one sum of hashes: where it is not the sum that the kept
+ * backup that was restored in part for example, seals are counted by their
+ * numbers, trace by trace, in one sum of hashes: where it is not the sum that the kept
  * verifications and what is said to be unverified give, the odd traces are
  * looked for.
  *
@@ -87,7 +87,7 @@ static SavedQuery kept_query = {
 };
 
 static SavedQuery sealed_query = {
-	.sql_template = "SELECT trace_id FROM runlink.seal",
+	.sql_template = "SELECT trace_id, seal_no FROM runlink.seal",
 	.reads_whole_tables = true
 };
 
@@ -147,6 +147,13 @@ hash_of(Datum trace_id)
 	return hash_bytes_extended((const unsigned char *) VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id), 0);
 }
 
+/* What so many first seals of a trace count: each its place among them. */
+static uint64
+seals_count(int64 seals)
+{
+	return (uint64) seals * (uint64) (seals + 1) / 2;
+}
+
 static bool
 is_good_status(Datum status)
 {
@@ -172,7 +179,7 @@ receive_kept(TupleTableSlot *slot, void *sink)
 	slot_getallattrs(slot);
 	kept->traces++;
 	if (!slot->tts_isnull[2])
-		kept->seals += hash_of(values[3]) * (uint64) ((int64) DatumGetInt32(values[2]) + 1);
+		kept->seals += hash_of(values[3]) * seals_count((int64) DatumGetInt32(values[2]) + 1);
 	if (DatumGetInt64(values[1]) > 0)
 		return;
 	if (DatumGetInt64(values[1]) < 0 || !is_good_status(values[4]))
@@ -198,15 +205,16 @@ receive_unverified(TupleTableSlot *slot, void *sink)
 	seals = (int64) DatumGetInt32(values[1]) + 1;
 	verified = slot->tts_isnull[2] ? 0 : (int64) DatumGetInt32(values[2]) + 1;
 	if (seals > verified)
-		kept->seals += hash_of(values[0]) * (uint64) (seals - verified);
+		kept->seals += hash_of(values[0]) * (seals_count(seals) - seals_count(verified));
 }
 
 static void
 receive_sealed(TupleTableSlot *slot, void *sink)
 {
 	bool		isnull;
+	int64		seal_no = DatumGetInt32(slot_getattr(slot, 2, &isnull));
 
-	((Kept *) sink)->sealed += hash_of(slot_getattr(slot, 1, &isnull));
+	((Kept *) sink)->sealed += hash_of(slot_getattr(slot, 1, &isnull)) * (uint64) (seal_no + 1);
 }
 
 /* Looks at all that is kept; memory does not grow with it. */

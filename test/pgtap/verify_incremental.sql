@@ -218,8 +218,17 @@ select results_eq('table found', $$ values ('t8', 0, 'unsealed') $$, 'so is a tr
 select results_eq($$ select last_verification_status, last_verified_at is not null from runlink_trace_seal('t8') $$, $$ values (null::text, true) $$,
   'its last answer does not hold');
 savepoint sealless;
-select results_eq('select sealed, verified from tick', 'values (1::bigint, 1::bigint)', 'to the tick it is a trace of which nothing was recorded');
-select is((select backfilled_length from runlink_proof('run of t8')), 5::bigint, 'and its proof says so');
+select results_eq('select sealed, verified, unsealed from tick', 'values (0::bigint, 0::bigint, 1::bigint)', 'the tick does not make it good');
+select results_eq($$ select status, findings from kept where trace_id = 't8' $$, $$ values ('UNSEALED', 1::bigint) $$, 'but keeps what it found');
+select results_eq('select sealed, verified, unsealed from tick', 'values (0::bigint, 0::bigint, 1::bigint)', 'nor does the next one');
+select is((select string_agg(trace_id, ' ') from runlink_seal_pending()), 't8', 'who wants it sealed anew says so');
+select is((select backfilled_length from runlink_proof('run of t8')), 5::bigint, 'and its proof tells');
+rollback to good;
+savepoint good;
+set local session_replication_role = replica;
+update runlink.seal set seal_no = 1 where trace_id = 't8';
+set local session_replication_role = origin;
+select results_eq('table found', $$ values ('t8', null::integer, 'seal_damaged') $$, 'so is a trace whose seal has another number');
 rollback to good;
 savepoint good;
 set local session_replication_role = replica;
@@ -263,6 +272,12 @@ alter table aos_trace_steps disable trigger runlink_record_step;
 insert into aos_trace_steps (trace_id, step_index, skill_name, params, "timestamp") values ('late', 1, 's', '{}', '2026-01-01');
 alter table aos_trace_steps enable trigger runlink_record_step;
 with sealed as materialized (select pg_temp.end_trace('late')) select tick from sealed, lateral runlink_tick() as tick \g /dev/null
+set local session_replication_role = replica;
+delete from runlink.seal where trace_id = 't11';
+delete from runlink.verification where trace_id = 't11';
+insert into runlink.unverified (seal_no, trace_id) values (0, 't11');
+set local session_replication_role = origin;
+select results_eq('select sealed from tick', 'values (0::bigint)', 'nor one whose seal was gone before it was verified');
 select is(pg_temp.status_of('late'), 'UNSEALED', 'nor is one that was sealed after the tick''s snapshot');
 select is((select backfilled_length from runlink_proof('run of late')), 0::bigint, 'of which nothing is backfilled');
 rollback to good;
