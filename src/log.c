@@ -25,8 +25,8 @@
 #include "seal.h"
 
 static KeptQuery log_query = {
-	.sql = "SELECT l.origin, COALESCE((SELECT pg_catalog.max(e.entry) FROM runlink.log_entry e)"
-	" OPERATOR(pg_catalog.+) 1, 0) FROM runlink.log l LIMIT 2"
+	.sql = "SELECT l.origin, COALESCE((SELECT pg_catalog.max(e.entry) FROM runlink.log_entry e), -1)"
+	" FROM runlink.log l LIMIT 2"
 };
 
 /* By an expression, so that no plan reads the log from its end. */
@@ -137,7 +137,7 @@ log_open(const State *state, StateView view, Log *log)
 		log->state = state;
 		log->view = view;
 		log->origin = TextDatumGetCString(column(SPI_tuptable->vals[0], 1, &isnull));
-		log->size = DatumGetInt64(column(SPI_tuptable->vals[0], 2, &isnull));
+		log->size = (uint64) DatumGetInt64(column(SPI_tuptable->vals[0], 2, &isnull)) + 1;
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return count == 1;

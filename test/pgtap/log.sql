@@ -327,6 +327,8 @@ from (values
   ('update runlink.log_entry set trace_id = ''t10'' where trace_id = ''t11''', 't10', '^FAILED sealed seal 0 is not the one that entered the log as entry 10 / 70$'),
   ('update runlink.log_entry set entry = entry + 1000 where trace_id = ''t65''', 't65',
    '^VERIFIED sealed / XX001 the log is damaged: In schema runlink, the node at level \d+, position \d+ is missing\.$'),
+  ('insert into runlink.log_entry (entry, seal_no, trace_id, seal_hash) values (9223372036854775807, 0, ''x'', sha256(''x''))', 't10',
+   '^VERIFIED signed 30 / XX001 the log is damaged: In schema runlink, the node at level \d+, position \d+ is missing\.$'),
   ('delete from runlink.log_entry where trace_id = ''t10''', 't9', '^FAILED sealed the log contradicts itself: entry 9 is missing / 70$'),
   ('delete from runlink.log_entry where trace_id = ''t70''', 't70',
    '^FAILED sealed seal 0 is neither in the log nor waiting to enter it / 55000 ROLLED_BACK: entries of the log are gone that a checkpoint of it covered: The log has 69 entries; the newest checkpoint is of size 70\.$'),
@@ -352,6 +354,15 @@ from (values
 select matches(pg_temp.error_of($$ select pg_temp.after_tampering('insert into runlink.log select now(), ''other''', 't10') $$),
   '^XX001 the log is damaged\nIn schema runlink, table log has more than one row\.\n', 'a second log put beside it is an error');
 
+-- Entries of which one could be without a hash.
+savepoint good;
+alter table runlink.log_entry alter seal_hash drop not null;
+select pg_temp.tamper($$ update runlink.log_entry set seal_hash = null where entry = 1 $$) \g /dev/null
+select matches(pg_temp.error_of($$ select * from runlink_verify_checkpoint(e'example.com/log\n3\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n') $$),
+  'In the way: runlink\.log_entry has other columns than runlink gave it\.', 'a column of the state that may be NULL is not read');
+select matches(pg_temp.error_of('select runlink_checkpoint()'), 'runlink\.log_entry has other columns', 'and nothing is built on it');
+rollback to good;
+
 -- A superuser who rewrites a step and seals it anew, or does away with a trace's seals.
 select pg_temp.sealed_trace(t) from unnest('{rewritten,resealed,emptied,archived}'::text[]) as t \g /dev/null
 select runlink_checkpoint() \g /dev/null
@@ -369,15 +380,6 @@ select pg_temp.tamper($$ delete from runlink.seal where trace_id = 'emptied' $$)
 select matches(pg_temp.proof_of('emptied'), '^FAILED none seal 0, which entered the log as entry \d+, is missing$', 'a trace whose seals and steps are gone');
 select matches(pg_temp.proof_of('archived'), '^ARCHIVED logged 74 the application moved the trace to aos_traces_archive', 'an archived trace stays logged');
 select is((select count(*) from runlink_inclusion_proof('run of archived') where proof is not null), 1::bigint, 'and has its proof');
-
--- Entries of which one could be without a hash.
-savepoint good;
-alter table runlink.log_entry alter seal_hash drop not null;
-select pg_temp.tamper($$ update runlink.log_entry set seal_hash = null where entry = 1 $$) \g /dev/null
-select matches(pg_temp.error_of($$ select * from runlink_verify_checkpoint(e'example.com/log\n3\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n') $$),
-  'In the way: runlink\.log_entry has other columns than runlink gave it\.', 'a column of the state that may be NULL is not read');
-select matches(pg_temp.error_of('select runlink_checkpoint()'), 'runlink\.log_entry has other columns', 'and nothing is built on it');
-rollback to good;
 
 select * from finish();
 rollback;
