@@ -31,7 +31,8 @@ that runs and has no seal has no verification kept. A trace that cannot be read 
 rest goes on; what keeps it from finding or sealing traces is a warning.
 Out: one row: sealed (traces), verified, failed and unsealed (traces verified now, by the
 verification_status of their proof), skipped (archived, or without steps), findings (rows that
-runlink_verify has of them), unverified_left (traces that the next call is to verify), seconds (it took).
+runlink_verify has of them), unverified_left (traces sealed since they were verified, which are left to the
+next call; it verifies those with findings again besides), seconds (it took).
 A trace that another tick or sealer is at work on is left to it.
 Errors: those of runlink_verify and runlink_seal_pending; a standby or a transaction that is read only
 (25006); in REPEATABLE READ and above, a conflict with another tick or sealer (40001).

@@ -33,6 +33,7 @@
 #include "erasure.h"
 #include "record.h"
 #include "run.h"
+#include "sealer.h"
 
 PG_FUNCTION_INFO_V1(runlink_erase);
 
@@ -43,10 +44,6 @@ static const AppCall call = {"runlink_erase", FOR_SEALING};
 #define OF_STEP OF_TRACE " AND step_index" SQL_EQ "$2"
 #define BY_STEP .argument_count = 2, .argument_types = {TEXTOID, INT4OID}
 
-static KeptQuery newest_seal_query = {
-	.sql = "SELECT pg_catalog.max(seal_no) FROM runlink.seal" OF_TRACE,
-	.argument_count = 1, .argument_types = {TEXTOID}
-};
 static KeptQuery lock_seal_query = {
 	.sql = "SELECT 1 FROM runlink.seal" OF_SEAL " FOR UPDATE",
 	.argument_count = 2, .argument_types = {TEXTOID, INT4OID}
@@ -152,25 +149,11 @@ check_table(const Erase *erase)
 				 errhint("Call it in the schema where the application's tables are.")));
 }
 
-/* The newest seal of the trace; -1 where there is none. */
-static int32
-newest_seal(const Erase *erase)
-{
-	Datum		values[1] = {PointerGetDatum(erase->trace_id)};
-	bool		isnull;
-	Datum		seal_no;
-
-	execute_now(erase, &newest_seal_query, values);
-	seal_no = returned(1, &isnull);
-	SPI_freetuptable(SPI_tuptable);
-	return isnull ? -1 : DatumGetInt32(seal_no);
-}
-
 /* Locks the trace against sealers and others that erase, and waits for them. */
 static void
 lock_trace(const Erase *erase)
 {
-	int32		newest = newest_seal(erase);
+	int32		newest = newest_seal(erase->state, erase->trace_id);
 	int32		locked = -1;
 
 	while (newest >= 0 && newest != locked)
@@ -180,7 +163,7 @@ lock_trace(const Erase *erase)
 		execute_now(erase, &lock_seal_query, values);
 		SPI_freetuptable(SPI_tuptable);
 		locked = newest;
-		newest = newest_seal(erase);
+		newest = newest_seal(erase->state, erase->trace_id);
 	}
 }
 
@@ -201,29 +184,12 @@ check_not_erased(const Erase *erase)
 
 /* Takes the step's leaf and salt out of the seal. */
 static void
-take_sealed_step(Erase *erase, const Seal *seal)
+take_step(Erase *erase, const Seal *seal)
 {
-	const uint8 *packed = (const uint8 *) VARDATA_ANY(seal->leaves);
-	int64		position = 0;
+	int64		rank = take_sealed_step(seal, erase->step_index, &erase->sealed);
 
-	for (int i = 0; i < seal->steps.count; i++)
-	{
-		const StepInterval *interval = &seal->steps.intervals[i];
-
-		if (interval->last >= erase->step_index)
-		{
-			position += erase->step_index - interval->first;
-			break;
-		}
-		position += interval->last - interval->first + 1;
-	}
-	packed += position * SEALED_STEP_BYTES;
 	erase->seal_no = seal->seal_no;
-	erase->sealed.step_index = erase->step_index;
-	erase->sealed.encoding = seal->encoding_key;
-	memcpy(erase->sealed.leaf, packed, SHA256_BYTES);
-	memcpy(erase->sealed.salt, packed + SHA256_BYTES, SALT_BYTES);
-	erase->salt_offset = (int32) (position * SEALED_STEP_BYTES + SHA256_BYTES);
+	erase->salt_offset = (int32) (rank * SEALED_STEP_BYTES + SHA256_BYTES);
 }
 
 static void
@@ -248,7 +214,7 @@ find_sealed_step(Erase *erase)
 		REFUSE(erase, "is in a seal that is damaged",
 			   errdetail("In the way: %s.", damage),
 			   errhint("runlink_proof() says what is wrong with the seals of a trace."));
-	take_sealed_step(erase, &seal);
+	take_step(erase, &seal);
 	erase->encoding = unconstify(Encoding *, find_encoding(encodings, seal.encoding_key));
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -446,16 +412,6 @@ erase_row(Erase *erase)
 	appendStringInfoString(&sql, OF_STEP);
 	update_row(erase, sql.data);
 	check_erased_row(erase);
-}
-
-static Datum
-bytes_datum(const uint8 *bytes, size_t length)
-{
-	bytea	   *value = palloc(VARHDRSZ + length);
-
-	SET_VARSIZE(value, VARHDRSZ + length);
-	memcpy(VARDATA(value), bytes, length);
-	return PointerGetDatum(value);
 }
 
 static void

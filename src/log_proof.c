@@ -79,15 +79,6 @@ append_proof(StringInfo to, const Log *log, const LogEntry *entry, const Checkpo
 	append_log_note(to, log, checkpoint);
 }
 
-static Datum
-hex_text(const uint8 hash[SHA256_BYTES])
-{
-	char		hex[SHA256_BYTES * 2];
-
-	hex_encode((const char *) hash, SHA256_BYTES, hex);
-	return PointerGetDatum(cstring_to_text_with_len(hex, sizeof(hex)));
-}
-
 static void
 put_inclusion(const Inclusion *inclusion, const Datum *values, const bool *isnull)
 {
@@ -111,7 +102,7 @@ put_unlogged(const Inclusion *inclusion, text *trace_id)
 	values[INCLUSION_SEAL_NO] = Int32GetDatum(newest.seal_no);
 	isnull[INCLUSION_SEAL_HASH] = newest.unreadable != NULL;
 	if (newest.unreadable == NULL)
-		values[INCLUSION_SEAL_HASH] = hex_text(newest.hash);
+		values[INCLUSION_SEAL_HASH] = CStringGetTextDatum(hash_hex(newest.hash));
 	put_inclusion(inclusion, values, isnull);
 }
 
@@ -133,7 +124,7 @@ prove_inclusion(void *sink, const Trace *trace)
 	}
 	values[INCLUSION_SEAL_NO] = Int32GetDatum(entry.seal_no);
 	values[INCLUSION_ENTRY] = Int64GetDatum(entry.entry);
-	values[INCLUSION_SEAL_HASH] = hex_text(entry.seal_hash);
+	values[INCLUSION_SEAL_HASH] = CStringGetTextDatum(hash_hex(entry.seal_hash));
 	if (!log_checkpoint_over(log, entry.entry, true, &checkpoint) &&
 		!log_checkpoint_over(log, entry.entry, false, &checkpoint))
 		raise_log_damage(psprintf("no checkpoint covers entry " UINT64_FORMAT, entry.entry));

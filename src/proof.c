@@ -81,19 +81,10 @@ set_length(ProofRow *row, int column, int64 value)
 	row->nulls[column] = false;
 }
 
-static text *
-hash_text(const uint8 hash[SHA256_BYTES])
-{
-	char		hex[SHA256_BYTES * 2];
-
-	hex_encode((const char *) hash, SHA256_BYTES, hex);
-	return cstring_to_text_with_len(hex, sizeof(hex));
-}
-
 static void
 set_hash(ProofRow *row, int column, const uint8 hash[SHA256_BYTES])
 {
-	set_text(row, column, hash_text(hash));
+	set_cstring(row, column, hash_hex(hash));
 }
 
 /* A call under way. */
@@ -407,8 +398,8 @@ put_step(void *sink, const StepFinding *finding)
 {
 	StepSink   *steps = sink;
 	ReturnSetInfo *rsinfo = steps->proof->rsinfo;
-	text	   *leaf = finding->leaf != NULL ? hash_text(finding->leaf) : NULL;
-	text	   *expected = finding->expected_leaf != NULL ? hash_text(finding->expected_leaf) : NULL;
+	text	   *leaf = finding->leaf != NULL ? cstring_to_text(hash_hex(finding->leaf)) : NULL;
+	text	   *expected = finding->expected_leaf != NULL ? cstring_to_text(hash_hex(finding->expected_leaf)) : NULL;
 	Datum		values[7] = {
 		PointerGetDatum(steps->trace_id), Int32GetDatum(finding->step_index),
 		PointerGetDatum(finding->skill_name), PointerGetDatum(finding->status),

@@ -127,15 +127,31 @@ copy_bytes(uint8 *to, Datum value, size_t length)
 	memcpy(to, VARDATA_ANY(bytes), Min(length, VARSIZE_ANY_EXHDR(bytes)));
 }
 
-/* Makes a bytea value of a hash, palloc'd. */
+/* Makes a bytea value, palloc'd. */
+Datum
+bytes_datum(const void *bytes, size_t length)
+{
+	bytea	   *value = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(value, VARHDRSZ + length);
+	memcpy(VARDATA(value), bytes, length);
+	return PointerGetDatum(value);
+}
+
 Datum
 hash_datum(const uint8 hash[SHA256_BYTES])
 {
-	bytea	   *bytes = palloc(VARHDRSZ + SHA256_BYTES);
+	return bytes_datum(hash, SHA256_BYTES);
+}
 
-	SET_VARSIZE(bytes, VARHDRSZ + SHA256_BYTES);
-	memcpy(VARDATA(bytes), hash, SHA256_BYTES);
-	return PointerGetDatum(bytes);
+/* A hash in lower-case hex, palloc'd. */
+char *
+hash_hex(const uint8 hash[SHA256_BYTES])
+{
+	char	   *hex = palloc(SHA256_BYTES * 2 + 1);
+
+	hex[hex_encode((const char *) hash, SHA256_BYTES, hex)] = '\0';
+	return hex;
 }
 
 /* A hash of a seal, as it lies in the row; NULL where there is none. */
@@ -237,6 +253,20 @@ find_seal_hash(const State *state, const Encoding *encodings, text *trace_id, in
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return is_there;
+}
+
+/* Takes a step out of the seal that holds it; returns its place among the seal's leaves. */
+int64
+take_sealed_step(const Seal *seal, int32 step_index, SealedStep *step)
+{
+	int64		rank = step_set_rank(&seal->steps, step_index);
+	const uint8 *packed = (const uint8 *) VARDATA_ANY(seal->leaves) + rank * SEALED_STEP_BYTES;
+
+	step->step_index = step_index;
+	step->encoding = seal->encoding_key;
+	memcpy(step->leaf, packed, SHA256_BYTES);
+	memcpy(step->salt, packed + SHA256_BYTES, SALT_BYTES);
+	return rank;
 }
 
 /* Adds the leaves of a seal to the chain and the tree. */

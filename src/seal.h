@@ -67,7 +67,10 @@ typedef struct SealsBefore
 
 extern Encoding *load_encodings(const State *state, bool now);
 extern const Encoding *find_encoding(const Encoding *encodings, int32 key);
+extern Datum bytes_datum(const void *bytes, size_t length);
 extern Datum hash_datum(const uint8 hash[SHA256_BYTES]);
+extern char *hash_hex(const uint8 hash[SHA256_BYTES]);
+extern int64 take_sealed_step(const Seal *seal, int32 step_index, SealedStep *step);
 extern void copy_bytes(uint8 *to, Datum value, size_t length);
 extern bool read_step_set(Datum multirange, StepSet *set);
 extern Datum write_step_set(const StepSet *set);

@@ -240,7 +240,7 @@ seal_row(Sealing *sealing)
 	/* Another may have sealed it since the query's snapshot, and so taken its identity in. */
 	if (!DatumGetBool(SPI_getbinval(row, tupdesc, 5, &status_isnull)))
 		identity_recorded = !state_insert(source->state->relids[STATE_TRACE], identity, isnull) ||
-			is_sealed(source->state, source->trace_id);
+			newest_seal(source->state, source->trace_id) >= 0;
 	sealing->sealed = seal_trace(source->state, source->trace_id, DatumGetTextPP(status),
 								 identity_recorded,
 								 pending->only_unrecorded && identity_recorded ? NULL : backfill,

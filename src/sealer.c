@@ -161,8 +161,8 @@ returned(uint64 row, int column, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
 }
 
-/* The newest seal of a trace; -1 where there is none. */
-static int32
+/* The newest seal of a trace, as of now; -1 where there is none. */
+int32
 newest_seal(const State *state, text *trace_id)
 {
 	Datum		values[1] = {PointerGetDatum(trace_id)};
@@ -173,13 +173,6 @@ newest_seal(const State *state, text *trace_id)
 	seal_no = returned(0, 1, &isnull);
 	SPI_freetuptable(SPI_tuptable);
 	return isnull ? -1 : DatumGetInt32(seal_no);
-}
-
-/* Has a trace a seal, as of now? */
-bool
-is_sealed(const State *state, text *trace_id)
-{
-	return newest_seal(state, trace_id) >= 0;
 }
 
 /*

@@ -31,7 +31,7 @@ typedef struct Sealed
 typedef struct Sealer Sealer;
 typedef void (*Backfill) (Sealer *sealer, void *source);
 
-extern bool is_sealed(const State *state, text *trace_id);
+extern int32 newest_seal(const State *state, text *trace_id);
 extern bool seal_trace(const State *state, text *trace_id, text *status, bool identity_recorded,
 					   Backfill backfill, void *source, Sealed *sealed);
 extern void sealer_add(Sealer *sealer, const SealedStep *step, bool backfilled);

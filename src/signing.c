@@ -88,16 +88,6 @@ static KeptQuery has_unknown_query = {
 	.argument_types = {INT8OID, BYTEAOID, TEXTOID, TEXTOID}
 };
 
-static Datum
-bytes_datum(const void *bytes, int length)
-{
-	bytea	   *value = palloc(VARHDRSZ + length);
-
-	SET_VARSIZE(value, VARHDRSZ + length);
-	memcpy(VARDATA(value), bytes, length);
-	return PointerGetDatum(value);
-}
-
 /* Parses a verifier key that a caller gave, or raises an error. */
 static void
 parse_key(const text *given, VerifierKey *key)
@@ -340,7 +330,7 @@ signature_row(const Adding *adding, const NoteSignature *signature, Datum values
 	const Checkpoint *checkpoint = &adding->checkpoint.checkpoint;
 
 	values[0] = Int64GetDatum(checkpoint->size);
-	values[1] = bytes_datum(checkpoint->root, SHA256_BYTES);
+	values[1] = hash_datum(checkpoint->root);
 	values[2] = CStringGetTextDatum(signature->name);
 	values[3] = CStringGetTextDatum(signature->key_id);
 	values[4] = bytes_datum(signature->bytes, signature->length);
@@ -383,7 +373,7 @@ find_unknown(Adding *adding)
 {
 	Datum		values[2] = {
 		Int64GetDatum(adding->checkpoint.checkpoint.size),
-		bytes_datum(adding->checkpoint.checkpoint.root, SHA256_BYTES)
+		hash_datum(adding->checkpoint.checkpoint.root)
 	};
 	HeapTuple	row;
 	bool		isnull;

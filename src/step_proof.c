@@ -75,27 +75,11 @@ look_at_trace(void *sink, const Trace *trace)
 static void
 take_leaf(StepProof *proof, const Seal *seal)
 {
-	const uint8 *packed = (const uint8 *) VARDATA_ANY(seal->leaves);
-	int64		rank = 0;
+	int64		rank = take_sealed_step(seal, proof->step_index, &proof->sealed);
 
-	for (int i = 0; i < seal->steps.count; i++)
-	{
-		const StepInterval *interval = &seal->steps.intervals[i];
-
-		if (proof->step_index <= interval->last)
-		{
-			rank += proof->step_index - interval->first;
-			break;
-		}
-		rank += interval->last - interval->first + 1;
-	}
 	proof->is_sealed = true;
 	proof->position = proof->leaf_count + rank;
 	proof->is_backfilled = seal->text.backfilled != proof->backfilled;
-	proof->sealed.step_index = proof->step_index;
-	proof->sealed.encoding = seal->encoding_key;
-	memcpy(proof->sealed.leaf, packed + rank * SEALED_STEP_BYTES, SHA256_BYTES);
-	memcpy(proof->sealed.salt, packed + rank * SEALED_STEP_BYTES + SHA256_BYTES, SALT_BYTES);
 }
 
 /* The proof goes to the seal that is in the log, if it covers the step, else to the newest. */

@@ -182,16 +182,6 @@ hash_seal(LogCheck *check, const Datum *values, const bool *isnull, uint8 hash[S
 	return true;
 }
 
-static char *
-hex(const uint8 *bytes)
-{
-	char	   *digits = palloc(2 * SHA256_BYTES + 1);
-
-	for (int i = 0; i < SHA256_BYTES; i++)
-		snprintf(digits + 2 * i, 3, "%02x", bytes[i]);
-	return digits;
-}
-
 static void
 check_entry(LogCheck *check, const Datum *values, const bool *isnull)
 {
@@ -218,8 +208,8 @@ check_entry(LogCheck *check, const Datum *values, const bool *isnull)
 						.status = "seal_altered",
 						.trace_id = values[ENTRY_TRACE_ID],
 						.detail = psprintf("seal %d hashes to %s, and the log has %s",
-										   DatumGetInt32(values[ENTRY_SEAL_NO]), hex(given),
-										   hex(logged))
+										   DatumGetInt32(values[ENTRY_SEAL_NO]), hash_hex(given),
+										   hash_hex(logged))
 					});
 	}
 	merkle_add(&check->entries, logged);

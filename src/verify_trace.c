@@ -113,13 +113,7 @@ put(const Checked *checked, const int32 *step_index, const char *finding, const 
 static const char *
 hex_or_null(const uint8 *hash)
 {
-	char	   *hex;
-
-	if (hash == NULL)
-		return NULL;
-	hex = palloc(SHA256_BYTES * 2 + 1);
-	hex[hex_encode((const char *) hash, SHA256_BYTES, hex)] = '\0';
-	return hex;
+	return hash != NULL ? hash_hex(hash) : NULL;
 }
 
 static void

@@ -90,3 +90,14 @@ step_set_union(StepSet *set, const StepSet *more)
 	}
 	set->count = count;
 }
+
+/* How many of a set are before one of them. */
+int64
+step_set_rank(const StepSet *set, int32 step_index)
+{
+	int64		rank = 0;
+
+	for (int i = 0; i < set->count && set->intervals[i].first < step_index; i++)
+		rank += Min(set->intervals[i].last + 1, step_index) - set->intervals[i].first;
+	return rank;
+}
