@@ -91,6 +91,12 @@ $(error '$(PG_CONFIG) --pgxs' names no file: install the server's development fi
 endif
 include $(PGXS)
 
+# PGXS installs scripts without their directory, and uninstalls them with it.
+.PHONY: uninstall-tools
+uninstall: uninstall-tools
+uninstall-tools:
+	rm -f $(addprefix '$(DESTDIR)$(bindir)/', $(notdir $(SCRIPTS)))
+
 # As Postgres compiles its checksums: a loop over bytes becomes one over vectors.
 src/core/canonical.o: CFLAGS += $(CFLAGS_VECTORIZE)
 
