@@ -38,8 +38,6 @@ PG_FUNCTION_INFO_V1(runlink_checkpoint);
 /* Bytes; an origin is the name of a key too. */
 #define LONGEST_ORIGIN 255
 
-static KeptQuery lock_query = {.sql = "SELECT 1 FROM runlink.log FOR UPDATE"};
-
 static KeptQuery newest_checkpoint_query = {
 	.sql = "SELECT size, root FROM runlink.checkpoint ORDER BY size DESC LIMIT 1"
 };
@@ -403,9 +401,7 @@ runlink_checkpoint(PG_FUNCTION_ARGS pg_attribute_unused())
 	if (state == NULL)
 		raise_no_log(obstacle);
 	require_auditor(state, "runlink_checkpoint");
-	state_execute(state, &lock_query, NULL, NULL, STATE_NOW, NULL);
-	if (!log_open(state, STATE_NOW, &log))
-		raise_no_log(NULL);
+	log_open_to_write(state, &log);
 	check_log(&log);
 	grow(&log, growth);
 	checkpoint.origin = log.origin;

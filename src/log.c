@@ -29,6 +29,8 @@ static KeptQuery log_query = {
 	" FROM runlink.log l LIMIT 2"
 };
 
+static KeptQuery lock_query = {.sql = "SELECT 1 FROM runlink.log FOR UPDATE"};
+
 /* By an expression, so that no plan reads the log from its end. */
 static KeptQuery entry_query = {
 	.sql = "SELECT entry, seal_no, seal_hash FROM runlink.log_entry WHERE trace_id" SQL_EQ "$1"
@@ -141,6 +143,18 @@ log_open(const State *state, StateView view, Log *log)
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return count == 1;
+}
+
+/*
+ * Opens the log as it is now, held until the transaction ends against who else makes
+ * a checkpoint or adds signatures.  An error where none was made.
+ */
+void
+log_open_to_write(const State *state, Log *log)
+{
+	state_execute(state, &lock_query, NULL, NULL, STATE_NOW, NULL);
+	if (!log_open(state, STATE_NOW, log))
+		raise_no_log(NULL);
 }
 
 /* Finds the newest entry of a trace; false where it has none. */

@@ -38,6 +38,7 @@ extern void raise_no_log(const char *obstacle) pg_attribute_noreturn();
 extern void raise_log_damage(const char *damage) pg_attribute_noreturn();
 
 extern bool log_open(const State *state, StateView view, Log *log);
+extern void log_open_to_write(const State *state, Log *log);
 extern bool log_find(const Log *log, text *trace_id, LogEntry *entry);
 extern void log_tree(const Log *log, uint64 size, MerkleTree *tree);
 extern void log_root(const Log *log, uint64 size, uint8 root[SHA256_BYTES]);

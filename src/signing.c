@@ -47,10 +47,6 @@ static KeptQuery add_key_query = {
 	.argument_types = {INT4OID, TEXTOID, TEXTOID, BYTEAOID}
 };
 
-static KeptQuery lock_log_query = {
-	.sql = "SELECT 1 FROM runlink.log FOR UPDATE"
-};
-
 /* Is there a checkpoint of size $1 and root $2, and how many of it did unknown signers sign? */
 static KeptQuery unknown_query = {
 	.sql = "SELECT EXISTS (SELECT 1 FROM runlink.checkpoint c WHERE "
@@ -395,9 +391,7 @@ open_log_to_add(Log *log)
 
 	if (state == NULL)
 		raise_no_log(obstacle);
-	state_execute(state, &lock_log_query, NULL, NULL, STATE_NOW, NULL);
-	if (!log_open(state, STATE_NOW, log))
-		raise_no_log(NULL);
+	log_open_to_write(state, log);
 }
 
 /* Only what is known of a signer makes a checkpoint worth keeping that is not ours. */

@@ -28,21 +28,9 @@ merkle_begin(MerkleTree *tree)
 	tree->size = 0;
 }
 
-/* Adds a leaf, given by its hash. */
-void
-merkle_add(MerkleTree *tree, const uint8 leaf[SHA256_BYTES])
-{
-	int			last = pg_popcount64(tree->size);
-
-	memcpy(tree->subtree[last], leaf, SHA256_BYTES);
-	for (uint64 full = tree->size; full & 1; full >>= 1, last--)
-		hash_children(tree->subtree[last - 1], tree->subtree[last], tree->subtree[last - 1]);
-	tree->size++;
-}
-
-/* Likewise; tells each node, of level 1 and up, that the leaf completes. */
-void
-merkle_add_and_tell(MerkleTree *tree, const uint8 leaf[SHA256_BYTES], TellNode tell, void *sink)
+/* Adds a leaf, and tells each node, of level 1 and up, that it completes; tell may be NULL. */
+static inline void
+add_leaf(MerkleTree *tree, const uint8 leaf[SHA256_BYTES], TellNode tell, void *sink)
 {
 	int			last = pg_popcount64(tree->size);
 	MerkleNode	node = {0, tree->size};
@@ -54,9 +42,24 @@ merkle_add_and_tell(MerkleTree *tree, const uint8 leaf[SHA256_BYTES], TellNode t
 		last--;
 		node.level++;
 		node.position >>= 1;
-		tell(sink, &node, tree->subtree[last]);
+		if (tell != NULL)
+			tell(sink, &node, tree->subtree[last]);
 	}
 	tree->size++;
+}
+
+/* Adds a leaf, given by its hash. */
+void
+merkle_add(MerkleTree *tree, const uint8 leaf[SHA256_BYTES])
+{
+	add_leaf(tree, leaf, NULL, NULL);
+}
+
+/* Likewise; tells each node, of level 1 and up, that the leaf completes. */
+void
+merkle_add_and_tell(MerkleTree *tree, const uint8 leaf[SHA256_BYTES], TellNode tell, void *sink)
+{
+	add_leaf(tree, leaf, tell, sink);
 }
 
 /* Gives the root, MTH of RFC 6962. */
